@@ -1,0 +1,14 @@
+import { defineConfig } from 'tsup';
+
+// Runs in the folder of a package.
+export default defineConfig({
+  entry: ['src/index.ts'],
+  format: 'esm',
+  target: 'node20',
+  tsconfig: '../../tsconfig.base.json',
+  // tsup would inline a workspace package that is not declared; knip reports the missing declaration.
+  external: [/^@sd\//],
+  dts: { compilerOptions: { ignoreDeprecations: '6.0' } },
+  sourcemap: true,
+  clean: true,
+});
