@@ -1,1 +1,44 @@
-export {};
+export { abortable } from './abortable.ts';
+export type {
+  BackendReadOptions,
+  DiscoveryBackend,
+  Lease,
+  RegisterOptions,
+  RegistryBackend,
+} from './backend.ts';
+export { Backoff, type BackoffOptions } from './backoff.ts';
+export { sleep, systemClock, type Clock, type Timer } from './clock.ts';
+export {
+  AccessDeniedError,
+  BackendUnavailableError,
+  ClosedError,
+  DiscoveryError,
+  LeaseLostError,
+  type ErrorContext,
+  type LeaseLossReason,
+} from './errors.ts';
+export { follow, type Following, type FollowOptions } from './follow.ts';
+export { encodeInstance, maxRecordLength, parseInstance, type ParsedRecord } from './instance-record.ts';
+export { instanceStatuses, takesRequests, type InstanceStatus } from './instance-status.ts';
+export { Latest } from './latest.ts';
+export { globalLogger, resetLogger, setLogger, type DiscoveryLogger, type LogDetails } from './logger.ts';
+export { MalformedEntries, type MalformedEntry, type MalformedReport } from './malformed-entries.ts';
+export { ManualClock } from './manual-clock.ts';
+export { seededRng, systemRng, type Rng } from './rng.ts';
+export {
+  applyServiceFilter,
+  compileServiceFilter,
+  type InstancePredicate,
+  type ServiceFilter,
+} from './service-filter.ts';
+export {
+  addressOf,
+  createInstance,
+  sameInstance,
+  validateServiceName,
+  type ServiceInstance,
+  type ServiceInstanceInit,
+} from './service-instance.ts';
+export type { ServiceView } from './service-view.ts';
+export type { ShrinkGuardOptions } from './shrink-guard.ts';
+export { ConfigValidationError, describeValue, validate, type ConfigIssue } from './validation.ts';

@@ -1,0 +1,66 @@
+import type { MalformedReport } from './malformed-entries.ts';
+import type { ServiceInstance } from './service-instance.ts';
+
+/** Where instances are found. Read-only stores (DNS, static, Kubernetes) are just this. */
+export interface DiscoveryBackend extends AsyncDisposable {
+  /** Short and fixed, for messages and metrics: `memory`, `redis`. */
+  readonly name: string;
+  /** Entries that were skipped because they could not be read. */
+  readonly malformed: MalformedReport;
+
+  /** Names of all services that have an instance, in no particular order. */
+  listServices(options?: BackendReadOptions): Promise<readonly string[]>;
+
+  /** The instances now; empty for a service that has none. */
+  getInstances(service: string, options?: BackendReadOptions): Promise<readonly ServiceInstance[]>;
+
+  /**
+   * Yields the full current snapshot first (empty if there is none), then one for each change; intermediate ones may
+   * be skipped, equal ones need not be. Ends when the signal aborts.
+   * In sync, or thrown: a watch that has lost its store throws, it never goes quiet. It does not reconnect by itself:
+   * `follow()` does, for every backend alike.
+   */
+  watch(
+    service: string,
+    options: { readonly signal: AbortSignal },
+  ): AsyncIterable<readonly ServiceInstance[]>;
+
+  /** Ends watches with a `ClosedError`, stops renewing leases, frees sockets and timers. Idempotent. */
+  close(): Promise<void>;
+}
+
+export interface BackendReadOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A backend that instances can be published in. */
+export interface RegistryBackend extends DiscoveryBackend {
+  /**
+   * Publishes an instance and renews its lease until it is released or lost.
+   * An instance of the same service and id is replaced, and its lease, if any, is lost with reason `replaced`.
+   * @throws {BackendUnavailableError} may work later
+   * @throws {AccessDeniedError} will not work before somebody changes something
+   */
+  register(instance: ServiceInstance, options: RegisterOptions): Promise<Lease>;
+}
+
+export interface RegisterOptions {
+  /** Milliseconds after the last renewal at which the instance vanishes by itself. */
+  readonly ttl: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The right of one instance to stay published. */
+export interface Lease {
+  /** As last published through this lease. */
+  readonly instance: ServiceInstance;
+  /**
+   * Publishes the instance anew: same service and id, other status, weight, metadata …
+   * @throws {LeaseLostError} when the lease is gone
+   */
+  update(instance: ServiceInstance): Promise<void>;
+  /** Takes the instance out of the store. Idempotent; a lost lease is released already. */
+  release(): Promise<void>;
+  /** Aborts with a `LeaseLostError` when the store dropped the instance; not on `release()`. */
+  readonly lost: AbortSignal;
+}

@@ -1,0 +1,56 @@
+/** Time, passed in so that everything that depends on it can be replayed. */
+export interface Clock {
+  /** Milliseconds since the epoch. May jump; only for what people read or processes exchange. */
+  now(): number;
+  /** Milliseconds since some fixed moment. Never goes back; for every measurement and timeout. */
+  monotonic(): number;
+  /**
+   * Calls `callback` once after `delayMs`.
+   * A timer does not keep the process alive unless `keepAlive` is true: that is for waits that a caller awaits.
+   */
+  setTimer(callback: () => void, delayMs: number, options?: { readonly keepAlive?: boolean }): Timer;
+}
+
+export interface Timer {
+  /** Idempotent. */
+  cancel(): void;
+}
+
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  setTimer(callback, delayMs, options) {
+    // Node fires a delay above 2^31 - 1 ms at once.
+    const handle = setTimeout(callback, Math.min(delayMs, 2_147_483_647));
+    if (options?.keepAlive !== true) handle.unref();
+    return { cancel: () => clearTimeout(handle) };
+  },
+};
+
+/**
+ * Resolves after `delayMs`.
+ * @throws the signal's reason, as soon as it aborts
+ */
+export function sleep(
+  clock: Clock,
+  delayMs: number,
+  options: { readonly signal?: AbortSignal | undefined; readonly keepAlive?: boolean } = {},
+): Promise<void> {
+  const { signal, keepAlive = false } = options;
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted === true) return reject(signal.reason);
+    const timer = clock.setTimer(
+      () => {
+        signal?.removeEventListener('abort', onAbort);
+        resolve();
+      },
+      delayMs,
+      { keepAlive },
+    );
+    const onAbort = (): void => {
+      timer.cancel();
+      reject(signal?.reason);
+    };
+    signal?.addEventListener('abort', onAbort, { once: true });
+  });
+}

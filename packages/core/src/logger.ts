@@ -1,0 +1,50 @@
+import { ConfigValidationError, describeValue } from './validation.ts';
+
+/** Where `@sd/*` reports what no caller waits for. `console`, pino and winston fit as they are. */
+export interface DiscoveryLogger {
+  debug(message: string, details?: LogDetails): void;
+  info(message: string, details?: LogDetails): void;
+  warn(message: string, details?: LogDetails): void;
+  error(message: string, details?: LogDetails): void;
+}
+
+export type LogDetails = Readonly<Record<string, unknown>>;
+
+/** Replaces the logger of everything in this process that was not given one of its own. */
+export function setLogger(logger: DiscoveryLogger): void {
+  for (const level of ['debug', 'info', 'warn', 'error'] as const) {
+    if (typeof logger?.[level] !== 'function') {
+      throw new ConfigValidationError('setLogger', [
+        { field: level, received: describeValue(logger?.[level]), expected: 'a function (message, details)' },
+      ]);
+    }
+  }
+  current = logger;
+}
+
+/** Back to the default: warnings and errors on the console, nothing else. */
+export function resetLogger(): void {
+  current = consoleLogger;
+}
+
+const consoleLogger: DiscoveryLogger = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: (message, details) => writeToConsole('warn', message, details),
+  error: (message, details) => writeToConsole('error', message, details),
+};
+
+function writeToConsole(level: 'warn' | 'error', message: string, details?: LogDetails): void {
+  if (details === undefined) console[level](`[sd] ${message}`);
+  else console[level](`[sd] ${message}`, details);
+}
+
+let current: DiscoveryLogger = consoleLogger;
+
+/** Follows `setLogger`, also for objects that were made before it was called. */
+export const globalLogger: DiscoveryLogger = {
+  debug: (message, details) => current.debug(message, details),
+  info: (message, details) => current.info(message, details),
+  warn: (message, details) => current.warn(message, details),
+  error: (message, details) => current.error(message, details),
+};
