@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'tsup';
 
 // Runs in the folder of a package.
@@ -5,7 +6,7 @@ export default defineConfig({
   entry: ['src/index.ts'],
   format: 'esm',
   target: 'node20',
-  tsconfig: '../../tsconfig.base.json',
+  tsconfig: fileURLToPath(new URL('tsconfig.base.json', import.meta.url)),
   // tsup would inline a workspace package that is not declared; knip reports the missing declaration.
   external: [/^@sd\//],
   dts: { compilerOptions: { ignoreDeprecations: '6.0' } },

@@ -22,7 +22,9 @@ function isInstalled() {
   return Object.entries(wanted ?? fail('package-lock.json is missing.')).every(
     ([path, { version, resolved, optional }]) =>
       !path.startsWith('node_modules/') ||
-      (installed?.[path] ? installed[path].version === version && installed[path].resolved === resolved : optional),
+      (installed?.[path]
+        ? installed[path].version === version && installed[path].resolved === resolved
+        : optional),
   );
 }
 

@@ -1,0 +1,76 @@
+import js from '@eslint/js';
+import { createProjectGraphAsync } from '@nx/devkit';
+import nx from '@nx/eslint-plugin';
+import { defineConfig } from 'eslint/config';
+import tseslint from 'typescript-eslint';
+import { boundaries, testBoundaries } from './tools/lint/layers.js';
+import { reasonedAssertion } from './tools/lint/reasoned-assertion.js';
+
+// Without a project graph @nx/enforce-module-boundaries skips itself in silence.
+await createProjectGraphAsync();
+
+const reasons = { allowThrowingAny: true, allowThrowingUnknown: true };
+const tests = ['**/{test,bench}/**', '**/*.test.ts'];
+
+export default defineConfig(
+  { ignores: ['**/dist/', '**/coverage/', '.nx/', '.tmp/'] },
+  { linterOptions: { reportUnusedDisableDirectives: 'error' } },
+  js.configs.recommended,
+  {
+    files: ['**/*.ts'],
+    extends: [tseslint.configs.strictTypeChecked],
+    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    plugins: { sd: { rules: { 'reasoned-assertion': reasonedAssertion } } },
+    rules: {
+      '@typescript-eslint/consistent-type-imports': 'error',
+      '@typescript-eslint/no-confusing-void-expression': [
+        'error',
+        { ignoreArrowShorthand: true, ignoreVoidReturningFunctions: true },
+      ],
+      '@typescript-eslint/no-non-null-assertion': 'off',
+      'sd/reasoned-assertion': 'error',
+      '@typescript-eslint/no-unnecessary-condition': [
+        'error',
+        { allowConstantLoopConditions: 'only-allowed-literals' },
+      ],
+      '@typescript-eslint/no-unused-vars': ['error', { ignoreRestSiblings: true, varsIgnorePattern: '^_' }],
+      // `signal.reason` is of type any.
+      '@typescript-eslint/only-throw-error': ['error', reasons],
+      '@typescript-eslint/prefer-promise-reject-errors': ['error', reasons],
+      // A contract that is asynchronous for others may be kept without waiting.
+      '@typescript-eslint/require-await': 'off',
+      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
+      '@typescript-eslint/switch-exhaustiveness-check': [
+        'error',
+        { considerDefaultExhaustiveForUnions: true },
+      ],
+      eqeqeq: 'error',
+      'no-restricted-syntax': [
+        'error',
+        { selector: 'ExportDefaultDeclaration', message: 'Named exports only.' },
+      ],
+    },
+  },
+  {
+    files: ['**/*.{js,mjs,cjs}'],
+    languageOptions: { globals: { console: false, process: false, URL: false, fetch: false } },
+  },
+  { files: ['*.config.ts'], rules: { 'no-restricted-syntax': 'off' } },
+  {
+    files: ['packages/**/src/**'],
+    ignores: ['packages/core/src/logger.ts'],
+    rules: { 'no-console': 'error' },
+  },
+  {
+    files: ['**/*.{ts,js,mjs}'],
+    plugins: { '@nx': nx },
+    rules: { '@nx/enforce-module-boundaries': ['error', boundaries] },
+  },
+  {
+    files: tests,
+    rules: {
+      '@nx/enforce-module-boundaries': ['error', testBoundaries],
+      'sd/reasoned-assertion': 'off',
+    },
+  },
+);
