@@ -9,6 +9,7 @@ export default defineConfig({
     projects: [
       ...workspacePackages().map(({ name, folder }) => project(name, folder)),
       project('tools', 'tools'),
+      { extends: true, test: { name: 'docs', include: ['tools/docs/*.test.ts'] } },
     ],
   },
 });

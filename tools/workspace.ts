@@ -6,14 +6,24 @@ export const root = fileURLToPath(new URL('..', import.meta.url));
 
 export interface WorkspacePackage {
   readonly name: string;
-  /** Folder, relative to the root: `packages/core`. */
+  /** Relative to the root: `packages/core`. */
   readonly folder: string;
-  readonly manifest: Readonly<Record<string, unknown>>;
+  readonly manifest: Manifest;
+}
+
+export interface Manifest {
+  readonly name: string;
+  readonly version: string;
+  readonly private?: boolean;
+  readonly workspaces?: readonly string[];
+  readonly dependencies?: Readonly<Record<string, string>>;
+  readonly devDependencies?: Readonly<Record<string, string>>;
+  readonly peerDependencies?: Readonly<Record<string, string>>;
 }
 
 /** Every package of the npm workspaces in the root manifest. */
 export function workspacePackages(): readonly WorkspacePackage[] {
-  const { workspaces } = readManifest('.') as { workspaces: readonly string[] };
+  const { workspaces = [] } = readManifest('.');
   return workspaces
     .map((glob) => glob.replace(/\/\*$/, ''))
     .filter((parent) => existsSync(join(root, parent)))
@@ -22,10 +32,15 @@ export function workspacePackages(): readonly WorkspacePackage[] {
     .sort()
     .map((folder) => {
       const manifest = readManifest(folder);
-      return { name: String(manifest['name']), folder, manifest };
+      return { name: manifest.name, folder, manifest };
     });
 }
 
-function readManifest(folder: string): Record<string, unknown> {
-  return JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8')) as Record<string, unknown>;
+/** The packages that npm users get. */
+export function publishedPackages(): readonly WorkspacePackage[] {
+  return workspacePackages().filter(({ manifest }) => !manifest.private);
+}
+
+function readManifest(folder: string): Manifest {
+  return JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8')) as Manifest;
 }

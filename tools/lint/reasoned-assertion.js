@@ -1,4 +1,8 @@
-/** A non-null assertion needs its reason: a comment on its line, or on or above a statement that holds it. */
+/**
+ * A non-null assertion needs its reason: a comment on its line, or on or above a statement that holds it.
+ *
+ * @type {import('eslint').Rule.RuleModule}
+ */
 export const reasonedAssertion = {
   meta: {
     type: 'problem',
@@ -11,10 +15,10 @@ export const reasonedAssertion = {
       sourceCode.getAllComments().flatMap(({ loc }) => [loc.start.line, loc.end.line]),
     );
     return {
-      TSNonNullAssertion(node) {
+      TSNonNullExpression(node) {
         const lines = [node.loc.start.line, node.loc.end.line];
-        for (let around = node; around && !/Function|Program/.test(around.type); around = around.parent) {
-          if (/Statement|Declaration|Definition/.test(around.type)) {
+        for (let around = node; around && !/^Function|^Program/.test(around.type); around = around.parent) {
+          if (/(?<!Block)Statement|Declaration|Definition/.test(around.type)) {
             lines.push(around.loc.start.line - 1, around.loc.start.line);
           }
         }

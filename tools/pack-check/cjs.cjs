@@ -1,0 +1,4 @@
+const client = require('@sd/client');
+const memory = require('@sd/memory');
+
+console.log(Object.keys({ ...client, ...memory }));
