@@ -1,0 +1,28 @@
+import type { ServiceInstance } from '@sd/core';
+
+/** A consumer's own view of an instance: the instance and its live statistics. */
+export interface Endpoint {
+  readonly id: string;
+  /** As last published; replaced by the pool when it changes. */
+  readonly instance: ServiceInstance;
+  /**
+   * A small number that no other living endpoint of the pool has: the index for a strategy's own columns.
+   * It is given to another endpoint only after this one has left and its last attempt has ended.
+   */
+  readonly slot: number;
+  /** Attempts that were started and have not ended. */
+  readonly inFlight: number;
+  /** Taken out of rotation for a while because attempts on it failed. */
+  readonly ejected: boolean;
+}
+
+/**
+ * What became of an attempt.
+ * - `ok`: answered
+ * - `error`: answered that it failed, or broke off
+ * - `overload`: answered that it has too much to do
+ * - `connect-failure`: the connection never opened, so nothing was sent
+ * - `timeout`: no answer in time
+ * - `cancelled`: the caller lost interest; says nothing of the endpoint
+ */
+export type Outcome = 'ok' | 'error' | 'overload' | 'connect-failure' | 'timeout' | 'cancelled';
