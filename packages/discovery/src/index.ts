@@ -1,1 +1,14 @@
-export {};
+export type { Attempt, CallOptions } from './call.ts';
+export { DiscoveryClient, type DiscoveryClientOptions, type LookupOptions } from './discovery-client.ts';
+export {
+  AttemptTimeoutError,
+  CallError,
+  ConnectionError,
+  DeadlineExceededError,
+  NoHealthyInstanceError,
+  UnknownServiceError,
+  type AttemptReport,
+} from './errors.ts';
+export { classifyNetworkFailure, type Failure, type FailureClassifier } from './failure.ts';
+export type { RetryBudgetOptions } from './retry-budget.ts';
+export type { ServiceChange } from './service-change.ts';

@@ -1,0 +1,251 @@
+import {
+  abortable,
+  BackendUnavailableError,
+  ClosedError,
+  compileServiceFilter,
+  globalLogger,
+  Latest,
+  systemClock,
+  systemRng,
+  validate,
+  validateServiceName,
+  type Clock,
+  type DiscoveryBackend,
+  type DiscoveryLogger,
+  type Rng,
+  type ServiceFilter,
+  type ServiceInstance,
+  type ServiceView,
+  type Timer,
+} from '@sd/core';
+import { LoadBalancerFactory } from '@sd/load-balancers';
+import { runCall, type Attempt, type CallDefaults, type CallOptions } from './call.ts';
+import { callOptionsSchema, clientOptionsSchema } from './options.ts';
+import type { RetryBudgetOptions } from './retry-budget.ts';
+import { changeBetween, type ServiceChange } from './service-change.ts';
+import { TrackedService, type TrackedServiceOptions } from './tracked-service.ts';
+
+export interface DiscoveryClientOptions {
+  /** Where services are found. Whoever made it closes it. */
+  readonly backend: DiscoveryBackend;
+  /** Name of the strategy for calls that name none. Default: `round-robin`. */
+  readonly strategy?: string | undefined;
+  /** This consumer's own zone, for `zone-aware`. */
+  readonly zone?: string | undefined;
+  /** A factory that knows strategies of your own. Default: one with the built-in strategies. */
+  readonly loadBalancers?: LoadBalancerFactory | undefined;
+  /** Defaults of each call; see `CallOptions`. */
+  readonly deadlineMs?: number | undefined;
+  readonly attemptTimeoutMs?: number | undefined;
+  readonly retries?: number | undefined;
+  readonly retryBudget?: Omit<RetryBudgetOptions, 'clock'> | undefined;
+  /** A service that was not used for this long is no longer watched, in milliseconds. Default: 300,000. */
+  readonly idleMs?: number | undefined;
+  /** How watches are supervised; see `FollowOptions` of `@sd/core`. */
+  readonly follow?: TrackedServiceOptions['follow'] | undefined;
+  readonly clock?: Clock | undefined;
+  readonly rng?: Rng | undefined;
+  readonly logger?: DiscoveryLogger | undefined;
+}
+
+export interface LookupOptions {
+  readonly filter?: ServiceFilter | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** How long to wait for the first snapshot of the service, in milliseconds. Default: 10,000. */
+  readonly timeoutMs?: number | undefined;
+}
+
+/**
+ * Finds services and calls them. A service is watched from its first use until it was idle for a while; each use in
+ * between is answered from memory.
+ */
+export class DiscoveryClient implements AsyncDisposable {
+  /** Strategies by name; register your own here. */
+  readonly loadBalancers: LoadBalancerFactory;
+  readonly #backend: DiscoveryBackend;
+  readonly #defaults: CallDefaults;
+  readonly #serviceOptions: TrackedServiceOptions;
+  readonly #idleMs: number;
+  readonly #clock: Clock;
+  readonly #services = new Map<string, TrackedService>();
+  #idleTimer: Timer | undefined;
+  #closed = false;
+
+  /** @throws {ConfigValidationError} naming each wrong option */
+  constructor(options: DiscoveryClientOptions) {
+    validate('DiscoveryClient', clientOptionsSchema, options);
+    const { backend, clock = systemClock, rng = systemRng, logger = globalLogger } = options;
+    this.loadBalancers = options.loadBalancers ?? new LoadBalancerFactory();
+    this.#backend = backend;
+    this.#clock = clock;
+    this.#idleMs = options.idleMs ?? 300_000;
+    this.#defaults = {
+      strategy: options.strategy ?? 'round-robin',
+      deadlineMs: options.deadlineMs ?? 15_000,
+      attemptTimeoutMs: options.attemptTimeoutMs ?? 5_000,
+      retries: options.retries ?? 2,
+    };
+    this.loadBalancers.get(this.#defaults.strategy); // a wrong name is better reported here than at the first call
+    this.#serviceOptions = {
+      backend,
+      factory: this.loadBalancers,
+      zone: options.zone,
+      follow: options.follow ?? {},
+      retryBudget: options.retryBudget ?? {},
+      clock,
+      rng,
+      logger,
+    };
+  }
+
+  /** Names of all services the backend knows, sorted. Asks the backend each time. */
+  async services(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<readonly string[]> {
+    this.#assertOpen();
+    const names = await abortable(this.#backend.listServices(options), options.signal);
+    return [...new Set(names)].sort();
+  }
+
+  /**
+   * All instances of a service that match the filter, whatever their status; empty if there are none.
+   * @throws {BackendUnavailableError} when there is no snapshot yet and none came in time
+   */
+  async getInstances(service: string, options: LookupOptions = {}): Promise<readonly ServiceInstance[]> {
+    const wanted = options.filter === undefined ? undefined : compileServiceFilter(options.filter);
+    const { instances } = await this.#ready(this.#track(service), options);
+    return wanted === undefined ? instances : instances.filter(wanted);
+  }
+
+  /**
+   * One instance, chosen by a strategy among those that take requests. What becomes of it is not known here, so it
+   * counts for nothing: prefer `call`, which also retries elsewhere.
+   * @throws {UnknownServiceError} {@link NoHealthyInstanceError} {@link BackendUnavailableError}
+   */
+  async getInstance(
+    service: string,
+    options: LookupOptions & Pick<CallOptions, 'strategy' | 'key'> = {},
+  ): Promise<ServiceInstance> {
+    const tracked = this.#track(service);
+    const set = tracked.pool.set(options.strategy ?? this.#defaults.strategy, options.filter);
+    await this.#ready(tracked, options);
+    const endpoint = set.pick({ key: options.key, tried: [] });
+    if (endpoint === undefined) throw tracked.nobody(set);
+    tracked.pool.finish(endpoint, 'cancelled', 0);
+    return endpoint.instance;
+  }
+
+  /** What is known of a service now, without waiting and without starting to watch it. */
+  peek(service: string): ServiceView | undefined {
+    return this.#services.get(service)?.view;
+  }
+
+  /**
+   * Changes of a service: first the whole of it as `added`, then what changed since. A slow reader gets several
+   * changes as one. Also yields, with nothing changed, when the view becomes stale or live again.
+   * Ends when the signal aborts; throws `ClosedError` when the client is closed.
+   */
+  async *watch(
+    service: string,
+    options: { readonly signal?: AbortSignal | undefined } = {},
+  ): AsyncGenerator<ServiceChange, void, undefined> {
+    const { signal } = options;
+    const tracked = this.#track(service);
+    const views = new Latest<ServiceView>();
+    const stop = (): void => views.end();
+    if (signal?.aborted === true) return;
+    signal?.addEventListener('abort', stop, { once: true });
+    tracked.attach(views);
+    let known: readonly ServiceInstance[] = [];
+    try {
+      for await (const view of views) {
+        if (view.state === 'connecting') continue;
+        yield changeBetween(known, view);
+        known = view.instances;
+      }
+    } finally {
+      tracked.used = true;
+      tracked.detach(views);
+      signal?.removeEventListener('abort', stop);
+    }
+  }
+
+  /**
+   * Calls a service by whatever protocol: `attempt` gets an endpoint and does the work. It is run again on another
+   * endpoint where that helps, is safe and is in the retry budget, all within one deadline.
+   * Rejects with what `attempt` threw, unless it is one of these:
+   * @throws {UnknownServiceError} {@link NoHealthyInstanceError} nobody to call
+   * @throws {DeadlineExceededError} {@link AttemptTimeoutError} {@link ConnectionError} with a list of the attempts
+   * @throws {ConfigValidationError} the call's options are wrong
+   * @throws {ClosedError} the client is closed
+   */
+  async call<T>(
+    service: string,
+    attempt: (attempt: Attempt) => Promise<T> | T,
+    options: CallOptions = noOptions,
+  ): Promise<T> {
+    if (options !== noOptions) validate('Call', callOptionsSchema, options);
+    return runCall(this.#track(service), attempt, options, this.#defaults);
+  }
+
+  /** Stops all watches; calls under way may finish. The backend stays open. Idempotent. */
+  close(): Promise<void> {
+    this.#closed = true;
+    this.#idleTimer?.cancel();
+    const reason = new ClosedError('DiscoveryClient');
+    for (const service of this.#services.values()) service.close(reason);
+    this.#services.clear();
+    return Promise.resolve();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #track(name: string): TrackedService {
+    const known = this.#services.get(name);
+    if (known !== undefined) {
+      known.used = true;
+      return known;
+    }
+    this.#assertOpen();
+    const service = new TrackedService(validateServiceName(name), this.#serviceOptions);
+    this.#services.set(name, service);
+    this.#idleTimer ??= this.#clock.setTimer(this.#dropIdle, this.#idleMs);
+    return service;
+  }
+
+  readonly #dropIdle = (): void => {
+    for (const [name, service] of this.#services) {
+      if (!service.used && !service.busy) {
+        service.close(new ClosedError(`The idle view of service "${name}"`));
+        this.#services.delete(name);
+      }
+      service.used = false;
+    }
+    this.#idleTimer =
+      this.#services.size > 0 ? this.#clock.setTimer(this.#dropIdle, this.#idleMs) : undefined;
+  };
+
+  async #ready(service: TrackedService, { signal, timeoutMs = 10_000 }: LookupOptions): Promise<ServiceView> {
+    if (service.view.state !== 'connecting') return service.view;
+    const tooLate = new AbortController();
+    const timer = this.#clock.setTimer(() => tooLate.abort(), timeoutMs, { keepAlive: true });
+    try {
+      return await abortable(service.ready(tooLate.signal), signal);
+    } catch (error) {
+      if (!tooLate.signal.aborted || signal?.aborted === true) throw error;
+      throw new BackendUnavailableError(
+        this.#backend.name,
+        `no snapshot of "${service.name}" within ${timeoutMs} ms; still trying`,
+        { service: service.name, cause: service.view.error },
+      );
+    } finally {
+      timer.cancel();
+    }
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw new ClosedError('DiscoveryClient');
+  }
+}
+
+const noOptions: CallOptions = Object.freeze({});

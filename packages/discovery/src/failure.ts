@@ -1,0 +1,50 @@
+import type { Outcome } from '@sd/load-balancers';
+
+/** What an error thrown by an attempt means for the call. */
+export interface Failure {
+  readonly outcome: Exclude<Outcome, 'ok' | 'cancelled'>;
+  /** Whether another attempt may help. Unless the outcome is `connect-failure`, only idempotent calls are repeated. */
+  readonly retryable: boolean;
+  /** What the answer said of when to come back, in milliseconds. */
+  readonly retryAfterMs?: number | undefined;
+}
+
+/** Reads an error; undefined when it says nothing of the network or the endpoint, e.g. a bug in the attempt. */
+export type FailureClassifier = (error: unknown) => Failure | undefined;
+
+/** Knows the error codes of Node's sockets and of undici, also where they are the `cause` of another error. */
+export const classifyNetworkFailure: FailureClassifier = (error) => {
+  let current = error;
+  for (let depth = 0; depth < 5 && current instanceof Error; depth += 1) {
+    const code = 'code' in current ? current.code : undefined;
+    if (typeof code === 'string') {
+      if (neverConnected.has(code)) return { outcome: 'connect-failure', retryable: true };
+      if (timedOut.has(code)) return { outcome: 'timeout', retryable: true };
+      if (brokeOff.has(code)) return { outcome: 'error', retryable: true };
+    }
+    // With several addresses per name, Node reports one error per address.
+    current = current instanceof AggregateError ? current.errors[0] : current.cause;
+  }
+  return undefined;
+};
+
+const neverConnected = new Set([
+  'ECONNREFUSED',
+  'EHOSTDOWN',
+  'EHOSTUNREACH',
+  'ENETDOWN',
+  'ENETUNREACH',
+  'EADDRNOTAVAIL',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'UND_ERR_CONNECT_TIMEOUT',
+]);
+// Node reports a connect that timed out in the kernel like a read that did; nothing proves that nothing was sent.
+const timedOut = new Set(['ETIMEDOUT', 'ESOCKETTIMEDOUT', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT']);
+const brokeOff = new Set([
+  'ECONNRESET',
+  'ECONNABORTED',
+  'EPIPE',
+  'UND_ERR_SOCKET',
+  'ERR_STREAM_PREMATURE_CLOSE',
+]);

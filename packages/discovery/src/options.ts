@@ -1,0 +1,67 @@
+import type { DiscoveryBackend } from '@sd/core';
+import { LoadBalancerFactory } from '@sd/load-balancers';
+import * as v from 'valibot';
+
+const durationText = 'milliseconds, more than 0';
+const duration = v.pipe(
+  v.number(durationText),
+  v.check((value) => value > 0, durationText),
+);
+const countText = 'a whole number from 0 to 100';
+const count = v.pipe(
+  v.number(countText),
+  v.integer(countText),
+  v.minValue(0, countText),
+  v.maxValue(100, countText),
+);
+const rateText = 'a number from 0';
+const rate = v.pipe(v.number(rateText), v.minValue(0, rateText));
+const text = v.string('a string');
+const anything = v.optional(v.unknown());
+
+const attempts = {
+  strategy: v.optional(text),
+  deadlineMs: v.optional(duration),
+  attemptTimeoutMs: v.optional(duration),
+  retries: v.optional(count),
+};
+
+export const callOptionsSchema = v.strictObject(
+  {
+    ...attempts,
+    filter: anything, // has a schema of its own, checked once for each filter
+    key: v.optional(text),
+    signal: v.optional(v.instance(AbortSignal, 'an AbortSignal')),
+    idempotent: v.optional(v.boolean('true or false')),
+    classify: v.optional(v.function('a function (error) => Failure')),
+  },
+  'an object',
+);
+
+export const clientOptionsSchema = v.strictObject(
+  {
+    ...attempts,
+    backend: v.custom<DiscoveryBackend>(isBackend, 'a backend, e.g. new MemoryBackend()'),
+    zone: v.optional(text),
+    loadBalancers: v.optional(v.instance(LoadBalancerFactory, 'a LoadBalancerFactory')),
+    retryBudget: v.optional(
+      v.strictObject({ ratio: v.optional(rate), perSecond: v.optional(rate) }, 'an object'),
+    ),
+    idleMs: v.optional(duration),
+    follow: v.optional(v.looseObject({}, 'an object')),
+    clock: anything,
+    rng: anything,
+    logger: anything,
+  },
+  'an object with a backend',
+);
+
+function isBackend(value: unknown): boolean {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    ['watch', 'getInstances', 'listServices'].every(
+      (method) => method in value && typeof Reflect.get(value, method) === 'function',
+    )
+  );
+}
