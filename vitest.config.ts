@@ -6,10 +6,12 @@ export default defineConfig({
   ssr: { resolve: { conditions: ['@sd/source'] } },
   test: {
     passWithNoTests: true,
+    coverage: { include: ['packages/**/src/**'] },
     projects: [
       ...workspacePackages().map(({ name, folder }) => project(name, folder)),
-      project('tools', 'tools'),
-      { extends: true, test: { name: 'docs', include: ['tools/docs/*.test.ts'] } },
+      // These start npm, ESLint and the TypeScript compiler.
+      { extends: true, test: { name: 'tools', include: ['tools/test/*.test.ts'], testTimeout: 30_000 } },
+      { extends: true, test: { name: 'docs', include: ['tools/docs/*.test.ts'], testTimeout: 30_000 } },
     ],
   },
 });

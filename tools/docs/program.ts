@@ -1,16 +1,15 @@
 import { spawn } from 'node:child_process';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
 import { root } from '../workspace.ts';
 import type { Block } from './blocks.ts';
 
-const folder = join(root, '.tmp/docs');
+mkdirSync(join(root, '.tmp'), { recursive: true });
+const folder = mkdtempSync(join(root, '.tmp/docs-'));
 
 /** Writes the blocks where `@sd/*` resolves to source, and type-checks them in one program. */
 export function compile(blocks: readonly Block[]): (block: Block) => readonly string[] {
-  rmSync(folder, { recursive: true, force: true });
-  mkdirSync(folder, { recursive: true });
   for (const block of blocks) writeFileSync(fileOf(block), block.code);
 
   const { config } = ts.readConfigFile(join(root, 'tsconfig.base.json'), (path) => ts.sys.readFile(path)) as {
@@ -59,6 +58,10 @@ export function run(block: Block, timeoutMs: number): Promise<Run> {
     child.once('error', reject);
     child.once('close', (code, signal) => resolve({ exit: signal ?? code, stdout, stderr }));
   });
+}
+
+export function cleanUp(): void {
+  rmSync(folder, { recursive: true });
 }
 
 function fileOf({ file, line, language }: Block): string {
