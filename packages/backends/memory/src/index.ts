@@ -1,1 +1,2 @@
-export {};
+export { MemoryBackend, type MemoryBackendOptions } from './memory-backend.ts';
+export { MemoryStore, type MemoryStoreOptions, type StoreLease, type StoreSnapshot } from './memory-store.ts';
