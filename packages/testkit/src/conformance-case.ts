@@ -1,0 +1,31 @@
+import type { BackendHarness } from './backend-harness.ts';
+import type { Capability } from './capability.ts';
+import { Scene } from './scene.ts';
+
+/** One sentence that holds for every backend that it applies to. */
+export interface ConformanceCase {
+  /** Of the fault that it belongs to; several cases may share one. */
+  readonly number: number;
+  readonly title: string;
+  /** What the harness lacks for this case; undefined if nothing. */
+  missing(harness: BackendHarness): string | undefined;
+  /** @throws what does not hold */
+  run(harness: BackendHarness): Promise<void>;
+}
+
+export function conformanceCase<H extends BackendHarness>(
+  number: number,
+  title: string,
+  needs: Capability<H>,
+  run: (scene: Scene<H>) => Promise<void>,
+): ConformanceCase {
+  return {
+    number,
+    title,
+    missing: (harness) => (needs.isIn(harness) ? undefined : needs.name),
+    async run(harness) {
+      if (!needs.isIn(harness)) throw new TypeError(`Case ${number} needs ${needs.name}.`);
+      await run(new Scene(harness));
+    },
+  };
+}

@@ -1,0 +1,101 @@
+import { expect } from 'vitest';
+import { addressOf, createInstance, type Lease, type ServiceInstance } from '@sd/core';
+import type { BackendHarness } from './backend-harness.ts';
+import { registering } from './capability.ts';
+import { eventually } from './eventually.ts';
+import type { TestTime } from './test-time.ts';
+import { WatchRecorder } from './watch-recorder.ts';
+
+/** What cases do with a harness, in their words, whether its backend registers or only reads. */
+export class Scene<H extends BackendHarness = BackendHarness> {
+  readonly harness: H;
+  readonly time: TestTime;
+  readonly #leases = new Map<string, Lease>();
+
+  constructor(harness: H) {
+    this.harness = harness;
+    this.time = harness.time;
+  }
+
+  /** How long a change may take to be seen, in milliseconds. */
+  get seenWithinMs(): number {
+    return this.time.promptMs + (this.harness.push ? 0 : this.harness.pollBoundMs);
+  }
+
+  /** How long what expired may still be seen, in milliseconds after its time. */
+  get expiredWithinMs(): number {
+    return this.time.promptMs + this.harness.pollBoundMs;
+  }
+
+  instance(n: number, service = 'orders'): ServiceInstance {
+    return this.harness.instance?.(service, n) ?? exampleInstance(service, n);
+  }
+
+  changed(instance: ServiceInstance): ServiceInstance {
+    const other = { ...instance, metadata: { ...instance.metadata, revision: '2' } };
+    return this.harness.changed?.(instance) ?? other;
+  }
+
+  async publish(instance: ServiceInstance): Promise<void> {
+    const { harness } = this;
+    if (!registering.isIn(harness)) return harness.publish(instance);
+    const { backend } = await harness.createClient();
+    this.#leases.set(keyOf(instance), await backend.register(instance, { ttl: harness.ttl }));
+  }
+
+  async withdraw(instance: ServiceInstance): Promise<void> {
+    const { harness } = this;
+    if (!registering.isIn(harness)) return harness.withdraw(instance.service, instance.id);
+    await this.#leases.get(keyOf(instance))?.release();
+  }
+
+  /** A watch of a client of its own that has had its first snapshot. */
+  async watch(service = 'orders'): Promise<WatchRecorder> {
+    const { backend } = await this.harness.createClient();
+    const watch = new WatchRecorder(backend, service, this.time);
+    await watch.next(() => true, { timeoutMs: this.seenWithinMs + 5_000 });
+    return watch;
+  }
+
+  /** The newest snapshot becomes exactly these instances, as soon as it must. */
+  async sees(watch: WatchRecorder, instances: readonly ServiceInstance[]): Promise<void> {
+    const expected = addresses(instances);
+    await eventually(() => expect(addresses(watch.latest ?? [])).toEqual(expected), {
+      timeoutMs: this.seenWithinMs,
+      time: this.time,
+    });
+  }
+
+  /** Lets everything come in that is under way. */
+  async settle(): Promise<void> {
+    await this.time.advance(this.expiredWithinMs);
+  }
+}
+
+/** Who they are in any store, sorted: ids may be the store's own. */
+export function addresses(instances: readonly ServiceInstance[]): string[] {
+  return instances.map(addressOf).sort();
+}
+
+const keyOf = ({ service, id }: ServiceInstance): string => `${service}/${id}`;
+
+function exampleInstance(service: string, n: number): ServiceInstance {
+  return createInstance(
+    {
+      service,
+      id: `${service}-${n}`,
+      host: `10.0.0.${n}`,
+      port: 8080,
+      protocol: 'https',
+      version: '1.2.3-rc.1+build.5',
+      region: 'eu',
+      zone: 'eu-1',
+      weight: 2.5,
+      priority: 1,
+      tags: ['canary', 'a b', 'ä/ö'],
+      metadata: { empty: '', path: 'a/b?c=d', text: 'naïve "quoted"\nline' },
+      status: 'degraded',
+    },
+    1_767_225_600_000,
+  );
+}
