@@ -1,1 +1,5 @@
-export {};
+export { DiscoveryClient, type DiscoveryClientOptions } from '@sd/discovery';
+export { HttpStatusError, ResponseBodyError, UnsupportedProtocolError } from './errors.ts';
+export type { RequestHeaders, RequestOptions } from './request-options.ts';
+export { ServiceClient, type ServiceClientOptions } from './service-client.ts';
+export { ServiceResponse, type PendingResponse, type StreamedResponse } from './service-response.ts';

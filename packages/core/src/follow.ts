@@ -113,13 +113,17 @@ class Follower implements Following {
   }
 
   async #run(): Promise<void> {
-    while (!this.#closed.signal.aborted) {
+    for (;;) {
       const startedAt = this.#clock.monotonic();
       const error = await this.#watchUntilItFails();
       if (this.#closed.signal.aborted) return;
       this.#lost(error);
       if (this.#clock.monotonic() - startedAt >= settledAfterMs) this.#backoff.reset();
-      await sleep(this.#clock, this.#backoff.next(), { signal: this.#closed.signal }).catch(() => undefined);
+      try {
+        await sleep(this.#clock, this.#backoff.next(), { signal: this.#closed.signal });
+      } catch {
+        return; // closed
+      }
     }
   }
 

@@ -13,9 +13,10 @@ export type LogDetails = Readonly<Record<string, unknown>>;
 /** Replaces the logger of everything in this process that was not given one of its own. */
 export function setLogger(logger: DiscoveryLogger): void {
   for (const level of ['debug', 'info', 'warn', 'error'] as const) {
-    if (typeof logger?.[level] !== 'function') {
+    const method: unknown = Reflect.get(Object(logger), level);
+    if (typeof method !== 'function') {
       throw new ConfigValidationError('setLogger', [
-        { field: level, received: describeValue(logger?.[level]), expected: 'a function (message, details)' },
+        { field: level, received: describeValue(method), expected: 'a function (message, details)' },
       ]);
     }
   }

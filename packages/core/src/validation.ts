@@ -81,7 +81,7 @@ export function describeValue(value: unknown): string {
 
 function stringify(value: unknown): string {
   try {
-    return JSON.stringify(value) ?? String(value);
+    return JSON.stringify(value);
   } catch {
     return Object.prototype.toString.call(value);
   }

@@ -50,9 +50,12 @@ export interface Attempt {
   keepUntil(end: Promise<unknown>): void;
 }
 
-export type CallDefaults = Readonly<
-  Required<Pick<CallOptions, 'strategy' | 'deadlineMs' | 'attemptTimeoutMs' | 'retries'>>
->;
+export interface CallDefaults {
+  readonly strategy: string;
+  readonly deadlineMs: number;
+  readonly attemptTimeoutMs: number;
+  readonly retries: number;
+}
 
 /**
  * Runs `work` on endpoints of a service until one attempt succeeds, the deadline passes, the caller cancels, or
@@ -193,7 +196,9 @@ class Call<T> {
         number: this.#tried.length,
         signal: controller.signal,
         remainingMs: () => Math.max(0, this.#endsAt - clock.monotonic()),
-        keepUntil: (end) => (inFlightUntil = end),
+        keepUntil: (end) => {
+          inFlightUntil = end;
+        },
       });
       return { value: await abortable(Promise.resolve(work), controller.signal) };
     } catch (error) {

@@ -9,6 +9,7 @@ export {
   UnknownServiceError,
   type AttemptReport,
 } from './errors.ts';
+export { callOptionsSchema } from './options.ts';
 export { classifyNetworkFailure, type Failure, type FailureClassifier } from './failure.ts';
 export type { RetryBudgetOptions } from './retry-budget.ts';
 export type { ServiceChange } from './service-change.ts';

@@ -1,0 +1,23 @@
+import { callOptionsSchema, DiscoveryClient } from '@sd/discovery';
+import * as v from 'valibot';
+import { headersSchema } from './request-options.ts';
+
+const { strategy, filter, deadlineMs, attemptTimeoutMs, retries } = callOptionsSchema.entries;
+const pathText = 'a path such as "/api/v1"';
+
+export const clientOptionsSchema = v.strictObject(
+  {
+    service: v.unknown(), // checked as a service name
+    discovery: v.instance(DiscoveryClient, 'a DiscoveryClient'),
+    basePath: v.optional(v.pipe(v.string(pathText), v.regex(/^[^?#\s]*$/, pathText))),
+    headers: v.optional(headersSchema),
+    connectTimeoutMs: deadlineMs,
+    https: v.optional(v.looseObject({}, "an object of got's https options")),
+    strategy,
+    filter,
+    deadlineMs,
+    attemptTimeoutMs,
+    retries,
+  },
+  'an object with service and discovery',
+);

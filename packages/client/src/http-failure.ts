@@ -1,0 +1,39 @@
+import { classifyNetworkFailure, type Failure } from '@sd/discovery';
+import { RequestError, TimeoutError } from 'got';
+import { HttpStatusError } from './errors.ts';
+import { parseRetryAfter } from './retry-after.ts';
+
+/** Answers after which another endpoint may do better. */
+const retryable: ReadonlyMap<number, Failure['outcome']> = new Map([
+  [408, 'timeout'],
+  [429, 'overload'],
+  [502, 'error'],
+  [503, 'overload'],
+  [504, 'timeout'],
+]);
+
+/** Whether an answer is a failure of the endpoint, not of the request. */
+export function isServerFailure(status: number): boolean {
+  return status >= 500 || retryable.has(status);
+}
+
+/** @param now milliseconds since the epoch */
+export function classifyHttpFailure(error: unknown, now: number): Failure | undefined {
+  if (error instanceof HttpStatusError) {
+    const outcome = retryable.get(error.status);
+    if (outcome === undefined) return { outcome: 'error', retryable: false };
+    return {
+      outcome,
+      retryable: true,
+      retryAfterMs: parseRetryAfter(error.response.headers['retry-after'], now),
+    };
+  }
+  // got's phases before the request is written.
+  if (error instanceof TimeoutError && ['lookup', 'connect', 'secureConnect'].includes(error.event)) {
+    return { outcome: 'connect-failure', retryable: true };
+  }
+  const failure = classifyNetworkFailure(error);
+  if (failure !== undefined) return failure;
+  // Whatever else got reports (TLS, malformed HTTP, too many redirects) may be this endpoint's own fault.
+  return error instanceof RequestError ? { outcome: 'error', retryable: true } : undefined;
+}

@@ -1,0 +1,11 @@
+/**
+ * Reads a `Retry-After` header (RFC 9110, 10.2.3): seconds, or a date.
+ * @param now milliseconds since the epoch
+ * @returns milliseconds from now, at least 0; undefined when there is none or it makes no sense
+ */
+export function parseRetryAfter(header: string | undefined, now: number): number | undefined {
+  if (header === undefined) return undefined;
+  if (/^\d+$/.test(header.trim())) return Number(header) * 1_000;
+  const date = Date.parse(header);
+  return Number.isNaN(date) ? undefined : Math.max(0, date - now);
+}
