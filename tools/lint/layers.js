@@ -29,8 +29,8 @@ export const boundaries = {
   // Tests point upwards to these two, which the project graph takes for a circle.
   // Layers alone keep sources free of circles.
   ignoredCircularDependencies: [
-    ['tag:layer:backend', '*'],
-    ['tag:layer:testkit', '*'],
+    ['tag:layer:backend', '!tag:layer:backend'],
+    ['tag:layer:testkit', '!tag:layer:testkit'],
   ],
   checkDynamicDependenciesExceptions: ['.*'],
 };

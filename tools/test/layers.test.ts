@@ -31,6 +31,8 @@ it.each([
   ['packages/load-balancers/src/index.ts', '@sd/core'],
   ['packages/client/src/index.ts', '@sd/discovery'],
   ['packages/backends/memory/src/index.ts', '@sd/core'],
+  ['packages/backends/memory/src/index.ts', './memory-backend.ts'],
+  ['packages/testkit/src/index.ts', './eventually.ts'],
   ['packages/backends/memory/test/some.test.ts', '@sd/testkit'],
   ['packages/core/test/some.test.ts', '@sd/memory'],
   ['packages/testkit/src/index.ts', '@sd/registry'],
