@@ -179,7 +179,14 @@ const strictInit = v.strictObject(fields, 'an object with service, host and port
 export const looseInit = v.pipe(
   v.looseObject(fields, 'an object with service, host and port'),
   v.check((record) => Object.keys(record).length <= 64, 'at most 64 fields'),
+  // Whatever compares or encodes records descends into unknown fields too.
+  v.check((record) => isNestedAtMost(16, record), 'at most 16 levels of nesting'),
 );
+
+function isNestedAtMost(levels: number, value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return true;
+  return levels > 0 && Object.values(value).every((part) => isNestedAtMost(levels - 1, part));
+}
 
 export function completeInstance(init: v.InferOutput<typeof strictInit>, now: number): ServiceInstance {
   const { version, region, zone, ...rest } = init;
