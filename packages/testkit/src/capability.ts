@@ -8,7 +8,7 @@ export interface Capability<H extends BackendHarness> {
 
 export const any: Capability<BackendHarness> = {
   name: 'any backend',
-  isIn: (harness): harness is BackendHarness => harness.createClient !== undefined,
+  isIn: (harness): harness is BackendHarness => 'time' in harness,
 };
 
 export const registering: Capability<RegistryHarness> = {

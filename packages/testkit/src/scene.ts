@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
-import { addressOf, createInstance, type Lease, type ServiceInstance } from '@sd/core';
-import type { BackendHarness } from './backend-harness.ts';
+import { addressOf, createInstance, type Lease, type RegistryBackend, type ServiceInstance } from '@sd/core';
+import type { BackendClient, BackendHarness } from './backend-harness.ts';
 import { registering } from './capability.ts';
 import { eventually } from './eventually.ts';
 import type { TestTime } from './test-time.ts';
@@ -11,6 +11,7 @@ export class Scene<H extends BackendHarness = BackendHarness> {
   readonly harness: H;
   readonly time: TestTime;
   readonly #leases = new Map<string, Lease>();
+  #provider: Promise<BackendClient<RegistryBackend>> | undefined;
 
   constructor(harness: H) {
     this.harness = harness;
@@ -39,7 +40,7 @@ export class Scene<H extends BackendHarness = BackendHarness> {
   async publish(instance: ServiceInstance): Promise<void> {
     const { harness } = this;
     if (!registering.isIn(harness)) return harness.publish(instance);
-    const { backend } = await harness.createClient();
+    const { backend } = await (this.#provider ??= harness.createClient());
     this.#leases.set(keyOf(instance), await backend.register(instance, { ttl: harness.ttl }));
   }
 

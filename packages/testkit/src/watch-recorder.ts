@@ -10,6 +10,7 @@ export interface RecordedSnapshot {
 
 /** Watches a service and keeps all that it is told. */
 export class WatchRecorder {
+  readonly backend: DiscoveryBackend;
   readonly #service: string;
   readonly #time: TestTime;
   readonly #stop = new AbortController();
@@ -19,9 +20,10 @@ export class WatchRecorder {
 
   /** @param time of the stamps and of the waiting. Default: real time */
   constructor(backend: DiscoveryBackend, service: string, time: TestTime = realTime()) {
+    this.backend = backend;
     this.#service = service;
     this.#time = time;
-    this.#ended = this.#record(backend);
+    this.#ended = this.#record();
   }
 
   get snapshots(): readonly RecordedSnapshot[] {
@@ -62,9 +64,9 @@ export class WatchRecorder {
     await this.#ended;
   }
 
-  async #record(backend: DiscoveryBackend): Promise<void> {
+  async #record(): Promise<void> {
     try {
-      for await (const instances of backend.watch(this.#service, { signal: this.#stop.signal })) {
+      for await (const instances of this.backend.watch(this.#service, { signal: this.#stop.signal })) {
         this.#snapshots.push({ instances, atMs: this.#time.monotonic() });
       }
       this.#end = {};

@@ -1,6 +1,13 @@
-import { ManualClock, type RegistryBackend } from '@sd/core';
+import { ManualClock, type DiscoveryLogger, type RegistryBackend } from '@sd/core';
 import { MemoryBackend, MemoryStore } from '@sd/memory';
 import { haltableClock, virtualTime, type RegistryHarness } from '@sd/testkit';
+
+const silent: DiscoveryLogger = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+};
 
 type Wrap = (backend: MemoryBackend, store: MemoryStore) => RegistryBackend;
 
@@ -16,7 +23,7 @@ export async function memoryHarness(wrap: Wrap = (backend) => backend): Promise<
     pollBoundMs: 0,
     async createClient() {
       const ownClock = haltableClock(clock);
-      const backend = wrap(new MemoryBackend({ store, clock: ownClock }), store);
+      const backend = wrap(new MemoryBackend({ store, clock: ownClock, logger: silent }), store);
       clients.push(backend);
       return {
         backend,

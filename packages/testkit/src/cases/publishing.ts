@@ -80,6 +80,22 @@ export const publishing: readonly ConformanceCase[] = [
 
   conformanceCase(
     2,
+    'registering the same from another process tells no watcher',
+    registering,
+    async (scene) => {
+      await scene.publish(scene.instance(1));
+      const watch = await scene.watch();
+
+      const { backend } = await scene.harness.createClient();
+      await backend.register(scene.instance(1), { ttl: scene.harness.ttl });
+      await scene.settle();
+
+      expect(watch.snapshots).toHaveLength(1);
+    },
+  ),
+
+  conformanceCase(
+    2,
     'an update that says the same tells no watcher, whatever its time stamp',
     registering,
     async (scene) => {
