@@ -1,0 +1,144 @@
+import { resolve } from 'node:path';
+import {
+  abortable,
+  ClosedError,
+  globalLogger,
+  Latest,
+  MalformedEntries,
+  systemClock,
+  validateServiceName,
+  type BackendReadOptions,
+  type DiscoveryBackend,
+  type DiscoveryLogger,
+  type MalformedReport,
+} from '@sd/core';
+import { FileFeed, type Reading } from './file-feed.ts';
+import { parseServicesFile } from './services-file.ts';
+import { readFileServices, readGivenServices, type Services, type Snapshot } from './services.ts';
+import { validateOptions, type StaticBackendOptions } from './static-options.ts';
+
+/**
+ * Services that somebody wrote down: in code, or in a JSON or YAML file that is followed while it changes.
+ *
+ * A file is first read when it is first needed; until it can be read, reads and watches fail. From then on the last
+ * good content is served, whatever becomes of the file: a bad edit or a deletion is reported to the logger, and the
+ * next good edit is picked up.
+ */
+export class StaticBackend implements DiscoveryBackend {
+  readonly name = 'static';
+  readonly #malformed: MalformedEntries;
+  readonly #logger: DiscoveryLogger;
+  readonly #feed: FileFeed | undefined;
+  readonly #watches = new Set<Watch>();
+  readonly #closed = new AbortController();
+  #services: Services = new Map();
+  #loaded = false;
+  #loading: Promise<Services> | undefined;
+
+  /** @throws {ConfigValidationError} naming each wrong option, or each mistake in `services` */
+  constructor(options: StaticBackendOptions) {
+    validateOptions(options);
+    if (options.file === undefined) {
+      this.#logger = globalLogger;
+      this.#services = readGivenServices(options.services);
+    } else {
+      const { pollMs = 5_000, clock = systemClock, logger = globalLogger } = options;
+      const onChange = (reading: Reading): void => this.#changed(reading);
+      this.#logger = logger;
+      this.#feed = new FileFeed({ file: resolve(options.file), pollMs, clock, logger, onChange });
+    }
+    this.#malformed = new MalformedEntries(this.#logger);
+  }
+
+  get malformed(): MalformedReport {
+    return this.#malformed;
+  }
+
+  async listServices({ signal }: BackendReadOptions = {}): Promise<readonly string[]> {
+    return [...(await this.#current(signal)).keys()];
+  }
+
+  async getInstances(service: string, { signal }: BackendReadOptions = {}): Promise<Snapshot> {
+    validateServiceName(service);
+    return (await this.#current(signal)).get(service) ?? nobody;
+  }
+
+  async *watch(
+    service: string,
+    { signal }: { readonly signal: AbortSignal },
+  ): AsyncGenerator<Snapshot, void, undefined> {
+    validateServiceName(service);
+    const watch: Watch = { service, snapshots: new Latest() };
+    const stop = (): void => watch.snapshots.end();
+    signal.addEventListener('abort', stop, { once: true });
+    try {
+      const services = await this.#current(signal);
+      this.#closed.signal.throwIfAborted();
+      this.#watches.add(watch);
+      watch.snapshots.push(services.get(service) ?? nobody);
+      yield* watch.snapshots;
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    } finally {
+      signal.removeEventListener('abort', stop);
+      this.#watches.delete(watch);
+    }
+  }
+
+  async close(): Promise<void> {
+    if (!this.#closed.signal.aborted) {
+      const closed = new ClosedError('The static backend');
+      this.#closed.abort(closed);
+      for (const { snapshots } of this.#watches) snapshots.fail(closed);
+    }
+    await this.#loading?.catch(() => undefined); // those who asked for it have been told
+    await this.#feed?.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #current(signal: AbortSignal | undefined): Promise<Services> {
+    this.#closed.signal.throwIfAborted();
+    signal?.throwIfAborted();
+    if (this.#feed === undefined || this.#loaded) return this.#services;
+    this.#loading ??= this.#load(this.#feed).finally(() => (this.#loading = undefined));
+    return abortable(abortable(this.#loading, this.#closed.signal), signal);
+  }
+
+  async #load(feed: FileFeed): Promise<Services> {
+    const reading = await feed.read();
+    this.#closed.signal.throwIfAborted();
+    this.#services = this.#parse(reading);
+    this.#loaded = true;
+    feed.start(reading);
+    return this.#services;
+  }
+
+  #changed(reading: Reading): void {
+    const before = this.#services;
+    try {
+      this.#services = this.#parse(reading);
+    } catch (error) {
+      this.#logger.warn(`${reading.file} is of no use now; serving its last good content`, { error });
+      return;
+    }
+    for (const { service, snapshots } of this.#watches) {
+      const snapshot = this.#services.get(service) ?? nobody;
+      if (snapshot !== (before.get(service) ?? nobody)) snapshots.push(snapshot);
+    }
+  }
+
+  #parse({ file, text, error }: Reading): Services {
+    if (error !== undefined) throw error;
+    return readFileServices(parseServicesFile(file, text), this.#services, this.#malformed);
+  }
+}
+
+interface Watch {
+  readonly service: string;
+  readonly snapshots: Latest<Snapshot>;
+}
+
+const nobody: Snapshot = Object.freeze([]);

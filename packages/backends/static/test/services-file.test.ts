@@ -1,0 +1,125 @@
+import { describe, expect, it } from 'vitest';
+import { BackendUnavailableError, ConfigValidationError } from '@sd/core';
+import { hosts, openBackend } from './open-backend.ts';
+import { listing, ServicesFolder } from './services-folder.ts';
+
+async function openText(text: string, name = 'services.yaml') {
+  const folder = await ServicesFolder.create();
+  await folder.edit(text, name);
+  return { folder, ...openBackend(folder.file(name)) };
+}
+
+describe('a file of services', () => {
+  const services = { orders: ['http://10.0.0.1:8080', { host: '10.0.0.2', port: 8080, zone: 'eu-1' }] };
+  const yaml = `
+x-defaults: &eu { zone: eu-1, port: 8080 }
+services:
+  orders:
+    - http://10.0.0.1:8080
+    - { <<: *eu, host: 10.0.0.2 }
+`;
+
+  it.each([
+    ['services.json', JSON.stringify({ services })],
+    ['services.json', `\uFEFF${JSON.stringify({ services }, null, '\t')}`],
+    ['services.yaml', yaml],
+    ['services.yml', yaml],
+    ['services', JSON.stringify({ services })],
+  ])('may be JSON or YAML: %s', async (name, text) => {
+    const { backend } = await openText(text, name);
+    expect(await backend.getInstances('orders')).toMatchObject([
+      { id: 'orders-10.0.0.1-8080', registeredAt: 0 },
+      { id: 'orders-10.0.0.2-8080', zone: 'eu-1', registeredAt: 0 },
+    ]);
+    expect(await backend.listServices()).toEqual(['orders']);
+    expect(backend.malformed.count).toBe(0);
+  });
+
+  it('keeps fields that a newer version knows', async () => {
+    const { backend } = await openText('services: { orders: [{ host: a, port: 80, shard: { of: 3 } }] }');
+    expect(await backend.getInstances('orders')).toMatchObject([{ shard: { of: 3 } }]);
+  });
+
+  it('costs nothing but the entry when an entry is wrong, and counts each once', async () => {
+    const { backend, warnings } = await openText(`
+services:
+  orders:
+    - http://10.0.0.1:8080
+    - { host: 10.0.0.2, port: 70000 }
+    - http://10.0.0.3:8080/path
+    - { host: 10.0.0.4, port: 8080, service: payments }
+    - 8080
+    - http://10.0.0.1:8080
+  pay/ments: [http://10.0.0.5:8080]
+  invoices: http://10.0.0.6:8080
+`);
+    expect(hosts(await backend.getInstances('orders'))).toEqual(['10.0.0.1']);
+    expect(await backend.listServices()).toEqual(['orders']);
+    expect(backend.malformed.recent.map(({ key, problem }) => `${key}: ${problem}`)).toEqual([
+      'services.orders.1: "port" is 70000, expected a whole number from 1 to 65535',
+      'services.orders.2: it is "http://10.0.0.3:8080/path", expected a URL that ends after the port',
+      'services.orders.3: "service" is "payments", expected "orders" from its place',
+      'services.orders.4: it is 8080, expected a URL, or an object with host and port',
+      'services.orders.5.id: it is "orders-10.0.0.1-8080", expected an id of its own',
+      'services.pay/ments: it is "pay/ments", expected a name of 1 to 128 letters, digits, ".", "_" or "-" that starts and ends with a letter or digit',
+      'services.invoices: it is "http://10.0.0.6:8080", expected an array of URLs or instances',
+    ]);
+    expect(backend.malformed.count).toBe(7);
+    expect(warnings).toHaveLength(7);
+  });
+});
+
+describe('a file that cannot be served from the start', () => {
+  it.each([
+    ['services.yaml', 'services:\n  orders:\n    - {host: a', '3:15', 'valid YAML'],
+    ['services.yaml', 'services:\n  orders: [*eu]', '2:12', 'valid YAML'],
+    ['services.yaml', 'services: {}\n---\nservices: {}', '2:1', 'valid YAML'],
+    ['services.json', '{\n  "services": { "orders": oops }\n}', '2:27', 'valid JSON'],
+    ['services.json', '{\n  "services": []\n}', '2:15', 'an object of service names'],
+    ['services.yaml', 'service: {}', '1:1', '"services" is missing'],
+    ['services.yaml', 'a: 1\nservices:', '2:10', '"services" is null'],
+    ['services.yaml', '', '1:1', '"services" is missing'],
+  ])('fails reads and watches naming file, line and column: %s %j', async (name, text, place, problem) => {
+    const { backend, folder } = await openText(text, name);
+    const reads = [
+      backend.getInstances('orders'),
+      backend.listServices(),
+      backend.watch('orders', { signal: new AbortController().signal }).next(),
+    ];
+    for (const { reason } of await rejections(reads)) {
+      expect(reason).toBeInstanceOf(ConfigValidationError);
+      expect(reason).toHaveProperty('message', expect.stringContaining(`${folder.file(name)}:${place}: `));
+      expect(reason).toHaveProperty('message', expect.stringContaining(problem));
+    }
+  });
+
+  it('says why it cannot be read', async () => {
+    const folder = await ServicesFolder.create();
+    const { backend } = openBackend(folder.file());
+    const read = backend.getInstances('orders');
+    await expect(read).rejects.toBeInstanceOf(BackendUnavailableError);
+    await expect(read).rejects.toThrow(`cannot read "${folder.file()}": ENOENT`);
+    await expect(openBackend(folder.path).backend.listServices()).rejects.toThrow('no regular file');
+  });
+
+  it('is refused when a document would explode', async () => {
+    const lines = Array.from({ length: 9 }, (_, n) => `x${n + 1}: &x${n + 1} [${`*x${n},`.repeat(9)}]`);
+    const { backend } = await openText(`x0: &x0 lol\n${lines.join('\n')}\nservices: {}`);
+    await expect(backend.listServices()).rejects.toThrow('Excessive alias count');
+  });
+
+  it('is served as soon as it is right', async () => {
+    const { backend, folder } = await openText('services:');
+    await expect(backend.getInstances('orders')).rejects.toBeInstanceOf(ConfigValidationError);
+    await folder.edit(listing('orders', 'http://10.0.0.1:80'));
+    expect(hosts(await backend.getInstances('orders'))).toEqual(['10.0.0.1']);
+  });
+});
+
+async function rejections(promises: readonly Promise<unknown>[]): Promise<readonly PromiseRejectedResult[]> {
+  const settled = await Promise.allSettled(promises);
+  return settled.map((result) => {
+    if (result.status === 'rejected') return result;
+    throw new Error('it did not fail');
+  });
+}
