@@ -7,8 +7,9 @@ export interface ConformanceCase {
   /** Of the fault that it belongs to; several cases may share one. */
   readonly number: number;
   readonly title: string;
-  /** What the harness lacks for this case; undefined if nothing. */
-  missing(harness: BackendHarness): string | undefined;
+  /** The capability without which the case is skipped. */
+  readonly needs: string;
+  applies(harness: BackendHarness): boolean;
   /** @throws what does not hold */
   run(harness: BackendHarness): Promise<void>;
 }
@@ -22,7 +23,8 @@ export function conformanceCase<H extends BackendHarness>(
   return {
     number,
     title,
-    missing: (harness) => (needs.isIn(harness) ? undefined : needs.name),
+    needs: needs.name,
+    applies: (harness) => needs.isIn(harness),
     async run(harness) {
       if (!needs.isIn(harness)) throw new TypeError(`Case ${number} needs ${needs.name}.`);
       await run(new Scene(harness));

@@ -58,9 +58,14 @@ export class WatchRecorder {
     );
   }
 
+  /** Aborts the signal of the watch. */
+  stop(): void {
+    this.#stop.abort();
+  }
+
   /** Aborts the watch and waits for its end. */
   async close(): Promise<void> {
-    this.#stop.abort();
+    this.stop();
     await this.#ended;
   }
 

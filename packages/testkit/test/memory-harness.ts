@@ -1,21 +1,22 @@
+import { fileURLToPath } from 'node:url';
 import { ManualClock, type DiscoveryLogger, type RegistryBackend } from '@sd/core';
 import { MemoryBackend, MemoryStore } from '@sd/memory';
-import { haltableClock, virtualTime, type RegistryHarness } from '@sd/testkit';
+import { haltableClock, virtualTime, type HaltableClock, type RegistryHarness } from '@sd/testkit';
+import { overriding } from './overriding.ts';
 
-const silent: DiscoveryLogger = {
-  debug: () => undefined,
-  info: () => undefined,
-  warn: () => undefined,
-  error: () => undefined,
-};
+/** What a faulty backend does otherwise than `backend`. */
+export type Fault = (client: FaultyClient) => Partial<RegistryBackend>;
 
-type Wrap = (backend: MemoryBackend, store: MemoryStore) => RegistryBackend;
+export interface FaultyClient {
+  readonly backend: RegistryBackend;
+  readonly store: MemoryStore;
+  readonly clock: HaltableClock;
+}
 
-/** @param wrap what each client's backend is replaced by, for tests of the suite itself */
-export async function memoryHarness(wrap: Wrap = (backend) => backend): Promise<RegistryHarness> {
+export async function memoryHarness(fault: Fault = () => ({})): Promise<RegistryHarness> {
   const clock = new ManualClock();
   const store = new MemoryStore({ clock });
-  const clients: RegistryBackend[] = [];
+  const backends: RegistryBackend[] = [];
   return {
     time: virtualTime(clock),
     ttl: 9_000,
@@ -23,10 +24,10 @@ export async function memoryHarness(wrap: Wrap = (backend) => backend): Promise<
     pollBoundMs: 0,
     async createClient() {
       const ownClock = haltableClock(clock);
-      const backend = wrap(new MemoryBackend({ store, clock: ownClock, logger: silent }), store);
-      clients.push(backend);
+      const backend = new MemoryBackend({ store, clock: ownClock, logger: silent });
+      backends.push(backend);
       return {
-        backend,
+        backend: overriding<RegistryBackend>(backend, fault({ backend, store, clock: ownClock })),
         crash: async () => ownClock.halt(),
         get pendingTimers() {
           return ownClock.pendingTimers;
@@ -39,8 +40,20 @@ export async function memoryHarness(wrap: Wrap = (backend) => backend): Promise<
     async writeMalformed(service, key) {
       store.write(service, key, '{ "service": ');
     },
+    program: [
+      '--conditions=@sd/source',
+      '--import=tsx',
+      fileURLToPath(new URL('closing-program.ts', import.meta.url)),
+    ],
     async dispose() {
-      await Promise.all(clients.map((backend) => backend.close()));
+      await Promise.all(backends.map((backend) => backend.close()));
     },
   };
 }
+
+const silent: DiscoveryLogger = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+};

@@ -1,4 +1,4 @@
 import { describeBackend } from '@sd/testkit';
 import { memoryHarness } from './memory-harness.ts';
 
-describeBackend('@sd/memory', memoryHarness);
+describeBackend('@sd/memory', () => memoryHarness());

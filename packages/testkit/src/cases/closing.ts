@@ -15,12 +15,11 @@ export const closing: readonly ConformanceCase[] = [
   conformanceCase(32, 'a watch ends without an error when its signal aborts', any, async (scene) => {
     const watch = await scene.watch();
 
-    const closed = watch.close();
+    watch.stop();
     await eventually(() => expect(watch.end).toEqual({}), {
       timeoutMs: scene.time.promptMs,
       time: scene.time,
     });
-    await closed;
     await scene.publish(scene.instance(1));
     await scene.settle();
 
@@ -105,7 +104,8 @@ export const closing: readonly ConformanceCase[] = [
       const timers = client.pendingTimers;
       const aborted = new WatchRecorder(client.backend, 'orders', scene.time);
       await aborted.next(() => true, { timeoutMs: scene.seenWithinMs });
-      await aborted.close();
+      aborted.stop();
+      await eventually(() => expect(aborted.end).toEqual({}), { time: scene.time });
       expect(client.pendingTimers).toBe(timers);
 
       const open = new WatchRecorder(client.backend, 'orders', scene.time);
