@@ -1,3 +1,5 @@
+import { onAbort } from '@sd/core';
+
 /**
  * A signal that aborts with the first of others. Unlike `AbortSignal.any` it can be cut loose, so that a long-lived
  * signal does not gather listeners of calls that ended long ago.
@@ -7,15 +9,9 @@ export function linkSignals(...sources: readonly (AbortSignal | undefined)[]): {
   readonly unlink: () => void;
 } {
   const controller = new AbortController();
-  const onAbort = (event: Event): void => {
-    if (event.target instanceof AbortSignal) controller.abort(event.target.reason);
-  };
-  for (const source of sources) {
+  const unlinks = sources.map((source) => {
     if (source?.aborted === true) controller.abort(source.reason);
-    else source?.addEventListener('abort', onAbort);
-  }
-  return {
-    signal: controller.signal,
-    unlink: () => sources.forEach((source) => source?.removeEventListener('abort', onAbort)),
-  };
+    return onAbort(source, () => controller.abort(source?.reason));
+  });
+  return { signal: controller.signal, unlink: () => unlinks.forEach((unlink) => unlink()) };
 }

@@ -132,7 +132,7 @@ export class ServiceClient implements AsyncDisposable {
           return readResponse(attempt, head.statusCode, head.headers, await buffer(body));
         const { signal, unlink } = linkSignals(options.signal, this.#closed.signal);
         addAbortSignal(signal, body);
-        attempt.keepUntil(finished(body).finally(unlink));
+        attempt.keepUntil(finished(body, { writable: false }).finally(unlink));
         const { instance, number: attempts } = attempt;
         return { status: head.statusCode, headers: head.headers, body, instance, attempts };
       },

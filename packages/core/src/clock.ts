@@ -1,3 +1,5 @@
+import { onAbort } from './on-abort.ts';
+
 /** Time, passed in so that everything that depends on it can be replayed. */
 export interface Clock {
   /** Milliseconds since the epoch. May jump; only for what people read or processes exchange. */
@@ -41,16 +43,15 @@ export function sleep(
     if (signal?.aborted === true) return reject(signal.reason);
     const timer = clock.setTimer(
       () => {
-        signal?.removeEventListener('abort', onAbort);
+        forget();
         resolve();
       },
       delayMs,
       { keepAlive },
     );
-    const onAbort = (): void => {
+    const forget = onAbort(signal, () => {
       timer.cancel();
       reject(signal?.reason);
-    };
-    signal?.addEventListener('abort', onAbort, { once: true });
+    });
   });
 }

@@ -24,6 +24,7 @@ export { Latest } from './latest.ts';
 export { globalLogger, resetLogger, setLogger, type DiscoveryLogger, type LogDetails } from './logger.ts';
 export { MalformedEntries, type MalformedEntry, type MalformedReport } from './malformed-entries.ts';
 export { ManualClock } from './manual-clock.ts';
+export { onAbort } from './on-abort.ts';
 export { seededRng, systemRng, type Rng } from './rng.ts';
 export {
   applyServiceFilter,

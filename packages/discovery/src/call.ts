@@ -2,6 +2,7 @@ import {
   abortable,
   Backoff,
   DiscoveryError,
+  onAbort,
   sleep,
   type ServiceFilter,
   type ServiceInstance,
@@ -97,6 +98,7 @@ class Call<T> {
   readonly #options: CallOptions & CallDefaults;
   readonly #endsAt: number;
   readonly #deadline: Timer;
+  readonly #forgetCaller: () => void;
   /** Aborts when the call is over for the caller: cancelled, or past its deadline. */
   readonly #over = new AbortController();
   readonly #tried: Endpoint[] = [];
@@ -127,7 +129,7 @@ class Call<T> {
     this.#deadline = target.clock.setTimer(() => this.#over.abort(pastDeadline), this.#options.deadlineMs, {
       keepAlive: true,
     });
-    options.signal?.addEventListener('abort', this.#cancel, { once: true });
+    this.#forgetCaller = onAbort(options.signal, () => this.#over.abort(options.signal?.reason));
   }
 
   async run(): Promise<T> {
@@ -158,10 +160,8 @@ class Call<T> {
 
   end(): void {
     this.#deadline.cancel();
-    this.#options.signal?.removeEventListener('abort', this.#cancel);
+    this.#forgetCaller();
   }
-
-  readonly #cancel = (): void => this.#over.abort(this.#options.signal?.reason);
 
   async #pick(): Promise<Endpoint> {
     const { strategy, filter } = this.#options;

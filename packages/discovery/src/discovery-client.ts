@@ -5,6 +5,7 @@ import {
   compileServiceFilter,
   globalLogger,
   Latest,
+  onAbort,
   systemClock,
   systemRng,
   validate,
@@ -150,9 +151,8 @@ export class DiscoveryClient implements AsyncDisposable {
     const { signal } = options;
     const tracked = this.#track(service);
     const views = new Latest<ServiceView>();
-    const stop = (): void => views.end();
     if (signal?.aborted === true) return;
-    signal?.addEventListener('abort', stop, { once: true });
+    const forget = onAbort(signal, () => views.end());
     tracked.attach(views);
     let known: readonly ServiceInstance[] = [];
     try {
@@ -164,7 +164,7 @@ export class DiscoveryClient implements AsyncDisposable {
     } finally {
       tracked.used = true;
       tracked.detach(views);
-      signal?.removeEventListener('abort', stop);
+      forget();
     }
   }
 

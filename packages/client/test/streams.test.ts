@@ -1,0 +1,108 @@
+import { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { describe, expect, it, vi } from 'vitest';
+import { HttpStatusError } from '../src/index.ts';
+import { answering, echo, startService } from './fixture.ts';
+
+describe('a streamed answer', () => {
+  it('is there when its head is, before its body', async () => {
+    let finish = (): void => undefined;
+    const { client } = await startService([
+      (_request, response) => {
+        response.writeHead(200, { 'x-a': '1' }).write('first ');
+        finish = () => response.end('last');
+      },
+    ]);
+
+    const { status, headers, body } = await client.stream('GET', '/');
+    finish();
+
+    expect([status, headers['x-a'], await text(body)]).toEqual([200, '1', 'first last']);
+  });
+
+  it.each(['GET', 'POST', 'PUT', 'DELETE'])('may answer %s', async (method) => {
+    const { client } = await startService([echo]);
+    const { body } = await client.stream(method, '/');
+    expect(JSON.parse(await text(body))).toMatchObject({ method });
+  });
+
+  it('may answer a streamed body', async () => {
+    const { client } = await startService([(request, response) => request.pipe(response)]);
+    const { body } = await client.stream('POST', '/', { body: Readable.from(['a', 'b', 'c']) });
+    expect(await text(body)).toBe('abc');
+  });
+
+  it('keeps its endpoint in flight until its end', async () => {
+    let finish = (): void => undefined;
+    const { client, discovery } = await startService([
+      (_request, response) => {
+        response.write('…');
+        finish = () => response.end();
+      },
+    ]);
+    const { body } = await client.stream('GET', '/');
+    const endpoint = await discovery.call('orders', (attempt) => attempt.endpoint);
+    expect(endpoint.inFlight).toBe(1);
+
+    finish();
+    await text(body);
+
+    await vi.waitFor(() => expect(endpoint.inFlight).toBe(0));
+  });
+
+  it('is repeated elsewhere as long as there is no head', async () => {
+    const { client } = await startService([answering(503), echo]);
+    const answers = await Promise.all([client.stream('GET', '/'), client.stream('GET', '/')]);
+    expect(answers.map(({ status }) => status)).toEqual([200, 200]);
+    expect(answers.map(({ attempts }) => attempts).sort()).toEqual([1, 2]);
+    for (const { body } of answers) body.destroy();
+  });
+
+  it('of 400 or above rejects with its body', async () => {
+    const { client } = await startService([answering(404, { reason: 'gone' })]);
+    const error: unknown = await client.stream('GET', '/').catch((caught: unknown) => caught);
+    expect(error instanceof HttpStatusError && error.response.json()).toEqual({ reason: 'gone' });
+  });
+
+  it('of 400 or above is a stream too when the caller wants no error', async () => {
+    const { client } = await startService([answering(404, { reason: 'gone' })]);
+    const { status, body } = await client.stream('GET', '/', { throwHttpErrors: false });
+    expect([status, await text(body)]).toEqual([404, '{"reason":"gone"}']);
+  });
+
+  it('fails when the connection breaks off in its midst', async () => {
+    const { client } = await startService([
+      (request, response) => {
+        response.writeHead(200, { 'content-length': '100' }).write('half');
+        setImmediate(() => request.socket.destroy());
+      },
+    ]);
+    const { body } = await client.stream('GET', '/');
+    await expect(text(body)).rejects.toThrow();
+  });
+
+  it('ends when the caller cancels, or the client is closed', async () => {
+    const caller = new AbortController();
+    const { client } = await startService([(_request, response) => void response.write('…')]);
+    const cancelled = await client.stream('GET', '/', { signal: caller.signal });
+    const closed = await client.stream('GET', '/');
+
+    caller.abort();
+    await expect(text(cancelled.body)).rejects.toThrow();
+    await client.close();
+    await expect(text(closed.body)).rejects.toThrow();
+  });
+
+  it('is not bounded by the deadline once its head is there', async () => {
+    let finish = (): void => undefined;
+    const { client } = await startService([
+      (_request, response) => {
+        response.write('slow ');
+        finish = () => response.end('but whole');
+      },
+    ]);
+    const { body } = await client.stream('GET', '/', { deadlineMs: 200, attemptTimeoutMs: 200 });
+    setTimeout(() => finish(), 300);
+    expect(await text(body)).toBe('slow but whole');
+  });
+});

@@ -1,0 +1,38 @@
+import { classifyNetworkFailure } from '../src/index.ts';
+import { expect, it } from 'vitest';
+
+const coded = (code: string, cause?: unknown) => Object.assign(new Error(code, { cause }), { code });
+
+it.each([
+  ['ECONNREFUSED', 'connect-failure'],
+  ['ENOTFOUND', 'connect-failure'],
+  ['UND_ERR_CONNECT_TIMEOUT', 'connect-failure'],
+  ['ETIMEDOUT', 'timeout'],
+  ['ECONNRESET', 'error'],
+  ['EPIPE', 'error'],
+])('reads %s as %s', (code, outcome) => {
+  expect(classifyNetworkFailure(coded(code))).toEqual({ outcome, retryable: true });
+});
+
+it('finds the code in the cause of an error, as fetch reports it', () => {
+  const error = new TypeError('fetch failed', { cause: coded('ECONNREFUSED') });
+  expect(classifyNetworkFailure(error)?.outcome).toBe('connect-failure');
+});
+
+it('finds the code where a name with several addresses failed at each', () => {
+  const error = new AggregateError([coded('ECONNREFUSED'), coded('ENETUNREACH')]);
+  expect(classifyNetworkFailure(error)?.outcome).toBe('connect-failure');
+});
+
+it.each([[new TypeError('a bug')], ['text'], [undefined], [coded('ERR_INVALID_ARG_TYPE')]])(
+  'says nothing of %s',
+  (error) => {
+    expect(classifyNetworkFailure(error)).toBeUndefined();
+  },
+);
+
+it('ends on an error that is its own cause', () => {
+  const error = new Error('loop');
+  error.cause = error;
+  expect(classifyNetworkFailure(error)).toBeUndefined();
+});
