@@ -1,4 +1,19 @@
-import * as client from '@sd/client';
-import * as memory from '@sd/memory';
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { DiscoveryClient, ServiceClient, ServiceRegistry } from '@sd/client';
+import { MemoryBackend } from '@sd/memory';
 
-console.log(Object.keys({ ...client, ...memory }));
+const server = createServer((request, response) => response.end(JSON.stringify({ path: request.url })));
+await once(server.listen(0, '127.0.0.1'), 'listening');
+
+const backend = new MemoryBackend();
+const registry = new ServiceRegistry({ backend });
+const registration = await registry.register({ service: 'orders', server });
+
+const discovery = new DiscoveryClient({ backend });
+const orders = new ServiceClient({ service: 'orders', discovery });
+assert.deepEqual(await orders.get('/42').json(), { path: '/42' });
+
+await registration.drain();
+for (const each of [orders, discovery, registry, backend]) await each.close();
