@@ -38,7 +38,6 @@ export class FileFeed {
   #timer: Timer | undefined;
   #check: Promise<void> | undefined;
   #touched = false;
-  #saidDeaf = false;
   #closed = false;
 
   constructor(options: FileFeedOptions) {
@@ -87,7 +86,6 @@ export class FileFeed {
   }
 
   async #compare(): Promise<void> {
-    if (this.#watcher === undefined) this.#listen();
     const reading = await this.read();
     if (this.#closed) return;
     const { fingerprint } = reading;
@@ -110,7 +108,6 @@ export class FileFeed {
         if (name === null || name === basename(file) || name.startsWith('..')) this.#touch();
       });
       this.#watcher.on('error', (error) => this.#deafened(error));
-      this.#saidDeaf = false;
     } catch (error) {
       this.#deafened(error);
     }
@@ -123,9 +120,6 @@ export class FileFeed {
 
   #deafened(error: unknown): void {
     this.#watcher?.close();
-    this.#watcher = undefined;
-    if (this.#saidDeaf) return;
-    this.#saidDeaf = true;
     const { file, pollMs, logger } = this.#options;
     logger.warn(`Cannot watch the folder of "${file}"; reading it every ${pollMs} ms instead`, { error });
   }

@@ -109,7 +109,6 @@ export class StaticBackend implements DiscoveryBackend {
 
   async #load(feed: FileFeed): Promise<Services> {
     const reading = await feed.read();
-    this.#closed.signal.throwIfAborted();
     this.#services = this.#parse(reading);
     this.#loaded = true;
     feed.start(reading);

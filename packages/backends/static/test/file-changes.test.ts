@@ -62,25 +62,42 @@ describe('a change of the file', () => {
     await clock.advance(4_999);
     expect(await backend.getInstances('orders')).toHaveLength(1);
 
-    await clock.advance(1);
-    await checked();
-    await clock.advance(25);
-    await checked();
+    await pollOnce(clock, checked);
     expect(await backend.getInstances('orders')).toHaveLength(2);
   });
 
-  it('is seen after the whole folder was replaced', async () => {
+  it('is seen soon when it came between the first reading and the watching', async () => {
+    const { folder, file } = await deafFile();
+    const clock = new ManualClock();
+    const { backend } = openBackend(file, { clock });
+    await backend.listServices();
+    await folder.edit(two);
+    await eventually(async () => {
+      await clock.advance(25);
+      expect(await backend.getInstances('orders')).toHaveLength(2);
+    });
+    expect(clock.monotonic()).toBeLessThan(5_000);
+  });
+
+  it('is seen after the whole folder was replaced, and at once from then on', async () => {
     const parent = await ServicesFolder.create();
     const folder = new ServicesFolder(parent.file('folder'));
     await mkdir(folder.path);
     await folder.edit(one);
-    const { backend } = openBackend(folder.file(), { pollMs: 20 });
-    const watch = await openWatch(backend);
-
+    const { clock, backend, checked } = await openManually(folder.file());
     await parent.remove('folder');
     await mkdir(folder.path);
     await folder.edit(two);
-    await sees(watch, '10.0.0.1', '10.0.0.2');
+    await pollOnce(clock, checked);
+    expect(await backend.getInstances('orders')).toHaveLength(2);
+
+    const polledAt = clock.monotonic();
+    await folder.edit(three);
+    await eventually(async () => {
+      await clock.advance(25);
+      expect(hosts(await backend.getInstances('orders'))).toEqual(['10.0.0.3']);
+    });
+    expect(clock.monotonic() - polledAt).toBeLessThan(5_000);
   });
 
   it('does not count while the file is being written', async () => {
@@ -163,6 +180,13 @@ describe('a change for the worse', () => {
     expect(warnings).toHaveLength(1);
   });
 
+  it('is not reported again by later polls', async () => {
+    const { folder, clock, warnings, checked } = await openDeaf();
+    await folder.edit('services: {');
+    for (let poll = 0; poll < 3; poll += 1) await pollOnce(clock, checked);
+    expect(warnings).toHaveLength(1);
+  });
+
   it('that makes an entry malformed costs that entry, and is counted', async () => {
     const { folder, backend } = await openFolder(two);
     const watch = await openWatch(backend);
@@ -181,18 +205,35 @@ describe('a change for the worse', () => {
   });
 });
 
-/** The file is a link to another folder, whose events do not come; time is manual, and the first check is done. */
-async function openDeaf() {
-  const elsewhere = await ServicesFolder.create();
-  await elsewhere.edit(one);
-  const folder = await ServicesFolder.create();
-  await symlink(elsewhere.file(), folder.file());
+/** Time is manual. `checked` waits while the file is looked at: there is no timer then. */
+async function openManually(file: string) {
   const clock = new ManualClock();
-  const { backend } = openBackend(folder.file(), { clock });
-  await backend.listServices();
-  await clock.advance(25);
-  /** While it looks at the file it has no timer. */
+  const opened = openBackend(file, { clock });
+  await opened.backend.listServices();
   const checked = () => eventually(() => expect(clock.pendingTimers).toBe(1));
+  await clock.advance(25);
   await checked();
-  return { folder: elsewhere, clock, backend, checked };
+  return { ...opened, clock, checked };
+}
+
+/** A link into another folder, of which no event comes. */
+async function deafFile() {
+  const folder = await ServicesFolder.create();
+  await folder.edit(one);
+  const links = await ServicesFolder.create();
+  await symlink(folder.file(), links.file());
+  return { folder, file: links.file() };
+}
+
+async function openDeaf() {
+  const { folder, file } = await deafFile();
+  return { folder, ...(await openManually(file)) };
+}
+
+/** Until a change has been found and has come to rest. */
+async function pollOnce(clock: ManualClock, checked: () => Promise<void>): Promise<void> {
+  for (const ms of [5_000, 25]) {
+    await clock.advance(ms);
+    await checked();
+  }
 }

@@ -79,6 +79,7 @@ describe('close()', () => {
     const watch = new WatchRecorder(backend, 'orders');
     const read = expect(backend.getInstances('orders')).rejects.toBeInstanceOf(ClosedError);
     await backend.close();
+    expect(readsUnderWay()).toEqual([]);
     await read;
     await eventually(() => expect(watch.end?.error).toBeInstanceOf(ClosedError));
     expect(watch.snapshots).toEqual([]);
@@ -93,6 +94,7 @@ describe('close()', () => {
       await clock.advance(advanceMs);
       await backend.close();
       expect(clock.pendingTimers).toBe(0);
+      expect(readsUnderWay()).toEqual([]);
     }
     await eventually(() => expect(watchedFolders()).toBe(0));
   });
@@ -121,6 +123,10 @@ describe('a backend', () => {
     expect(stdout).toBe('10.0.0.1\n');
   });
 });
+
+function readsUnderWay(): readonly string[] {
+  return process.getActiveResourcesInfo().filter((type) => type.startsWith('FSReq'));
+}
 
 /** How many folders this process watches, as Linux counts them; 0 elsewhere. */
 function watchedFolders(): number {
