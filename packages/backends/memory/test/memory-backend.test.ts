@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import {
   ClosedError,
@@ -62,8 +63,17 @@ describe('MemoryBackend.getInstances()', () => {
     store.write('orders', 'orders-2', instance(2));
     const next = await backend.getInstances('orders');
     expect(next).toHaveLength(2);
-    expect(next[0]).toBe(snapshot[0]);
     expect(snapshot).toHaveLength(1);
+  });
+
+  it('keeps the object of an instance for as long as it says the same', async () => {
+    const { backend, store } = world();
+    store.write('orders', 'orders-1', instance(1));
+    const [before] = await backend.getInstances('orders');
+    store.write('orders', 'orders-1', { ...instance(1), updatedAt: 1_000 });
+    store.write('orders', 'orders-2', instance(2));
+    const [after] = await backend.getInstances('orders');
+    expect(after).toBe(before);
   });
 
   it('reads JSON text and objects alike', async () => {
@@ -120,29 +130,23 @@ describe('MemoryBackend.register()', () => {
 
   it('renews a thousand leases with a few timers, and loses none', async () => {
     const clock = new ManualClock();
-    let renewals = 0;
-    class CountingStore extends MemoryStore {
-      override renew(...args: Parameters<MemoryStore['renew']>): boolean {
-        renewals += 1;
-        return super.renew(...args);
-      }
-    }
+    const store = new ObservedStore({ clock });
     const timers = countingTimers(clock);
-    const backend = new MemoryBackend({ store: new CountingStore({ clock }), clock: timers.clock });
+    const backend = new MemoryBackend({ store, clock: timers.clock });
     const leases = [];
     for (let n = 1; n <= 1_000; n += 1) {
       leases.push(await backend.register(instance(n), { ttl }));
       await clock.advance(3);
     }
-    renewals = 0;
+    store.renewals = 0;
     timers.set = 0;
 
     await clock.advance(10 * ttl);
 
     expect(leases.filter(({ lost }) => lost.aborted)).toEqual([]);
     expect(await backend.getInstances('orders')).toHaveLength(1_000);
-    expect(renewals).toBeGreaterThanOrEqual(10 * 3 * 1_000);
-    expect(renewals).toBeLessThanOrEqual(10 * 4 * 1_000);
+    expect(store.renewals).toBeGreaterThanOrEqual(10 * 3 * 1_000);
+    expect(store.renewals).toBeLessThanOrEqual(10 * 4 * 1_000);
     expect(timers.set).toBeLessThanOrEqual(10 * 12);
   });
 });
@@ -228,6 +232,29 @@ describe('MemoryBackend.watch()', () => {
   });
 });
 
+describe('the end of a watch', () => {
+  it.each([
+    ['an abort', async (_, abort) => abort.abort()],
+    ['close()', async (backend) => backend.close()],
+    ['its reader', (_backend, _abort, watch) => watch.return().then(() => undefined)],
+  ] as [string, (backend: MemoryBackend, abort: AbortController, watch: Watch) => Promise<void>][])(
+    'by %s leaves no listener behind',
+    async (_, end) => {
+      const clock = new ManualClock();
+      const store = new ObservedStore({ clock });
+      const backend = new MemoryBackend({ store });
+      const abort = new AbortController();
+      const watch = backend.watch('orders', { signal: abort.signal });
+      await watch.next();
+      expect([store.subscriptions, getEventListeners(abort.signal, 'abort').length]).toEqual([1, 1]);
+
+      await end(backend, abort, watch);
+
+      expect([store.subscriptions, getEventListeners(abort.signal, 'abort').length]).toEqual([0, 0]);
+    },
+  );
+});
+
 describe('new MemoryBackend()', () => {
   it.each([
     [{ stroe: undefined }, '"stroe" is an unknown option, expected no such option'],
@@ -239,6 +266,27 @@ describe('new MemoryBackend()', () => {
     expect(make).toThrow(`MemoryBackend: ${message}`);
   });
 });
+
+type Watch = ReturnType<MemoryBackend['watch']>;
+
+class ObservedStore extends MemoryStore {
+  renewals = 0;
+  subscriptions = 0;
+
+  override renew(...args: Parameters<MemoryStore['renew']>): boolean {
+    this.renewals += 1;
+    return super.renew(...args);
+  }
+
+  override subscribe(...args: Parameters<MemoryStore['subscribe']>): () => void {
+    this.subscriptions += 1;
+    const unsubscribe = super.subscribe(...args);
+    return () => {
+      this.subscriptions -= 1;
+      unsubscribe();
+    };
+  }
+}
 
 function countingTimers(clock: Clock): { readonly clock: Clock; set: number } {
   const counted = {
