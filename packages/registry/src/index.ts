@@ -1,1 +1,13 @@
-export {};
+export type { DrainOptions } from './drain.ts';
+export { detectHost, type NetworkInterfaces } from './host.ts';
+export type { ListeningServer } from './listening-server.ts';
+export type {
+  InstanceChanges,
+  RegistrationDefaults,
+  RegistrationFields,
+  RegistrationInit,
+} from './registration-init.ts';
+export type { RegistrationState } from './registration-state.ts';
+export type { Registration } from './registration.ts';
+export type { ServiceRegistryOptions } from './registry-options.ts';
+export { ServiceRegistry } from './service-registry.ts';

@@ -1,0 +1,189 @@
+import { Server as HttpsServer } from 'node:https';
+import {
+  ConfigValidationError,
+  createInstance,
+  describeValue,
+  sameInstance,
+  validate,
+  type ServiceInstance,
+  type ServiceInstanceInit,
+} from '@sd/core';
+import * as v from 'valibot';
+import { detectHost, isWildcard } from './host.ts';
+import type { ListeningServer } from './listening-server.ts';
+
+/** What is to be registered: an address said outright, or a server that listens already. */
+export type RegistrationInit = RegistrationFields &
+  (
+    | { readonly port: number; readonly server?: undefined }
+    | {
+        /** Gives the port, the host if it is bound to one address, and is closed by `drain()`. */
+        readonly server: ListeningServer;
+        /** Where others reach the server, if not on the port it listens on. */
+        readonly port?: number | undefined;
+      }
+  );
+
+export interface RegistrationFields extends Omit<
+  ServiceInstanceInit,
+  'host' | 'port' | 'registeredAt' | 'updatedAt'
+> {
+  /** Default: the address that the server is bound to, else that of `detectHost()`. */
+  readonly host?: string | undefined;
+}
+
+/** What the registrations of a process have in common; used where one does not say it itself. */
+export type RegistrationDefaults = Pick<
+  RegistrationFields,
+  'host' | 'protocol' | 'version' | 'zone' | 'region' | 'tags' | 'metadata' | 'weight'
+>;
+
+/** @throws {ConfigValidationError} naming the first wrong field */
+export function validateDefaults(defaults: RegistrationDefaults): RegistrationDefaults {
+  try {
+    createInstance({ ...defaults, host: defaults.host ?? 'localhost', service: 'any', port: 1 }, 0);
+    return defaults;
+  } catch (error) {
+    if (!(error instanceof ConfigValidationError)) throw error;
+    const { field, received, expected } = error;
+    throw new ConfigValidationError('ServiceRegistry', [{ field: `defaults.${field}`, received, expected }]);
+  }
+}
+
+/**
+ * The instance that a registration asks for.
+ * @throws {ConfigValidationError} naming each wrong field
+ */
+export function describeInstance(
+  init: RegistrationInit,
+  defaults: RegistrationDefaults,
+  now: number,
+): ServiceInstance {
+  validate('Registration', initSchema, init);
+  const { server, ...given } = init;
+  const bound = server === undefined ? undefined : boundAddress(server);
+  const port = given.port ?? bound?.port;
+  if (port === undefined) throw mistake('port', 'missing', 'a port, or a server that has one');
+  const host = given.host ?? defaults.host ?? bound?.host ?? detectHost();
+  if (isWildcard(host)) {
+    throw mistake(
+      'host',
+      describeValue(host),
+      'an address that others can call, or none to have it detected',
+    );
+  }
+  return createInstance(
+    {
+      ...given,
+      host,
+      port,
+      protocol: given.protocol ?? defaults.protocol ?? (server instanceof HttpsServer ? 'https' : undefined),
+      version: given.version ?? defaults.version,
+      region: given.region ?? defaults.region,
+      zone: given.zone ?? defaults.zone,
+      weight: given.weight ?? defaults.weight,
+      tags: given.tags ?? defaults.tags,
+      metadata: given.metadata ?? defaults.metadata,
+    },
+    now,
+  );
+}
+
+const isServer = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && 'address' in value && 'close' in value;
+
+/** Core knows the rest. */
+const initSchema = v.looseObject(
+  {
+    server: v.optional(
+      v.custom<ListeningServer>(
+        isServer,
+        'a node:http, node:https or node:net server; app.listen() returns it',
+      ),
+    ),
+  },
+  'an object with service, and port or server',
+);
+
+/** What may change while an instance is registered; what is not given, or undefined, stays as it is. */
+export type InstanceChanges = Omit<RegistrationFields, 'service' | 'id' | 'host'>;
+
+/**
+ * `before` with the changes; the very same object if that says the same.
+ * @throws {ConfigValidationError} naming each wrong field, also one that must not change
+ */
+export function changeInstance(
+  before: ServiceInstance,
+  changes: InstanceChanges,
+  now: number,
+): ServiceInstance {
+  validate('Registration.update', changeable, changes);
+  const after = createInstance(
+    {
+      ...before,
+      protocol: changes.protocol ?? before.protocol,
+      version: changes.version ?? before.version,
+      region: changes.region ?? before.region,
+      zone: changes.zone ?? before.zone,
+      weight: changes.weight ?? before.weight,
+      priority: changes.priority ?? before.priority,
+      tags: changes.tags ?? before.tags,
+      metadata: changes.metadata ?? before.metadata,
+      status: changes.status ?? before.status,
+      updatedAt: now,
+    },
+    now,
+  );
+  return sameInstance(before, after) ? before : after;
+}
+
+/** Which fields there are; core knows what may be in them. */
+const any = v.optional(v.unknown());
+const changeable = v.strictObject(
+  {
+    protocol: any,
+    version: any,
+    region: any,
+    zone: any,
+    weight: any,
+    priority: any,
+    tags: any,
+    metadata: any,
+    status: any,
+  },
+  'an object of changes',
+);
+
+interface BoundAddress {
+  readonly port: number;
+  /** Undefined when the server listens on all addresses. */
+  readonly host: string | undefined;
+}
+
+function boundAddress(server: ListeningServer): BoundAddress {
+  const address = server.address();
+  if (address === null) {
+    throw mistake(
+      'server',
+      'a server that is not listening',
+      'one that is: register after its "listening" event',
+    );
+  }
+  if (typeof address === 'string') {
+    throw mistake(
+      'server',
+      `a server on the pipe ${describeValue(address)}`,
+      'one that listens on a TCP port',
+    );
+  }
+  return { port: address.port, host: isWildcard(address.address) ? undefined : address.address };
+}
+
+/** How an instance is called in messages. */
+export function nameOf({ service, id }: ServiceInstance): string {
+  return `"${id}" of service "${service}"`;
+}
+
+function mistake(field: string, received: string, expected: string): ConfigValidationError {
+  return new ConfigValidationError('Registration', [{ field, received, expected }]);
+}

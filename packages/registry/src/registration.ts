@@ -1,0 +1,115 @@
+import { abortable, validate, type ServiceInstance } from '@sd/core';
+import { drain, drainSchema, type Drainable, type DrainOptions } from './drain.ts';
+import type { ListeningServer } from './listening-server.ts';
+import { Publication, type PublicationContext } from './publication.ts';
+import { changeInstance, nameOf, type InstanceChanges } from './registration-init.ts';
+import type { RegistrationState } from './registration-state.ts';
+import { keepAlive } from './time-limit.ts';
+
+export interface RegistrationContext extends PublicationContext {
+  readonly drain: DrainOptions;
+}
+
+/** One instance that is published, and kept published until it is drained or deregistered. */
+export class Registration implements AsyncDisposable {
+  readonly #context: RegistrationContext;
+  readonly #server: ListeningServer | undefined;
+  readonly #publication: Publication;
+  readonly #listeners = new Set<(state: RegistrationState) => void>();
+  readonly #leaving = new AbortController();
+  #state: RegistrationState;
+  #drained: Promise<void> | undefined;
+  #deregistered: Promise<void> | undefined;
+
+  constructor(instance: ServiceInstance, server: ListeningServer | undefined, context: RegistrationContext) {
+    this.#context = context;
+    this.#server = server;
+    this.#state = { value: 'publishing', since: context.clock.now() };
+    this.#publication = new Publication(instance, context, (state) => this.#enter(state));
+  }
+
+  /** As it is wanted now; the store may still have to hear of it. */
+  get instance(): ServiceInstance {
+    return this.#publication.instance;
+  }
+
+  get state(): RegistrationState {
+    return this.#state;
+  }
+
+  /**
+   * Calls `listener` with each new state.
+   * @returns a function that ends that
+   */
+  onStateChange(listener: (state: RegistrationState) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /**
+   * Changes what is published, for good: a lost registration comes back with it, and the last call wins.
+   * Resolves when the store has it; without changes, when it has what is wanted. The signal ends the waiting, not the
+   * change. While draining, the status stays `draining`.
+   * @throws {ConfigValidationError} a value is wrong, or the store cannot hold it; then nothing changes
+   * @throws {ClosedError} deregistered, now or meanwhile
+   * @throws {LeaseLostError} replaced by another process
+   */
+  async update(
+    changes: InstanceChanges,
+    { signal }: { readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<void> {
+    const { clock } = this.#context;
+    const pinned: InstanceChanges =
+      this.#state.value === 'draining' ? { ...changes, status: 'draining' } : changes;
+    const wanted = changeInstance(this.instance, pinned, clock.now());
+    await keepAlive(clock, abortable(this.#publication.publish(wanted), signal));
+  }
+
+  /**
+   * Leaves without failing a request: marks the instance `draining`, gives consumers time to hear of it, closes the
+   * server it was registered with and finishes the work in flight, deregisters. Never takes longer than `timeoutMs`, also
+   * while the store is down. Again it joins the first call; `deregister()` cuts it short.
+   * @throws {ConfigValidationError} an option is wrong
+   */
+  async drain(options: DrainOptions = {}): Promise<void> {
+    const plan = validate('Drain', drainSchema, { ...this.#context.drain, ...options });
+    if (this.#state.value === 'publishing' || this.#deregistered !== undefined) return this.deregister();
+    if (this.#drained === undefined) {
+      const { clock, logger } = this.#context;
+      const target: Drainable = {
+        name: nameOf(this.instance),
+        server: this.#server,
+        announce: () => this.update({ status: 'draining' }),
+        deregister: () => this.deregister(),
+      };
+      this.#drained = keepAlive(clock, drain(target, plan, { clock, logger, signal: this.#leaving.signal }));
+      if (this.#state.value !== 'replaced') this.#enter({ value: 'draining', since: clock.now() });
+    }
+    return this.#drained;
+  }
+
+  /** Takes the instance out of the store at once, or gives up on that after 5 s. Idempotent; never throws. */
+  deregister(): Promise<void> {
+    this.#leaving.abort();
+    this.#deregistered ??= keepAlive(this.#context.clock, this.#publication.stop());
+    return this.#deregistered;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.deregister();
+  }
+
+  #enter(state: RegistrationState): void {
+    const { value: before } = this.#state;
+    if (before === 'deregistered') return;
+    if (before === 'draining' && (state.value === 'published' || state.value === 'lost')) return;
+    this.#state = state;
+    for (const listener of this.#listeners) {
+      try {
+        listener(state);
+      } catch (error) {
+        this.#context.logger.error(`A listener of ${nameOf(this.instance)} threw`, { error });
+      }
+    }
+  }
+}

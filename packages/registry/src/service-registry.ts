@@ -1,0 +1,108 @@
+import {
+  ClosedError,
+  ConfigValidationError,
+  describeValue,
+  globalLogger,
+  systemClock,
+  systemRng,
+  validate,
+  type ServiceInstance,
+} from '@sd/core';
+import type { DrainOptions } from './drain.ts';
+import {
+  describeInstance,
+  validateDefaults,
+  type RegistrationDefaults,
+  type RegistrationInit,
+} from './registration-init.ts';
+import { Registration, type RegistrationContext } from './registration.ts';
+import { optionsSchema, type ServiceRegistryOptions } from './registry-options.ts';
+import { onShutdownSignal } from './shutdown-signals.ts';
+
+/**
+ * Publishes the instances of this process, and keeps them published whatever becomes of the store, until they are
+ * drained or deregistered.
+ */
+export class ServiceRegistry implements AsyncDisposable {
+  readonly #context: RegistrationContext;
+  readonly #defaults: RegistrationDefaults;
+  readonly #registrations = new Map<string, Registration>();
+  readonly #ignoreSignals: () => void;
+  #closed = false;
+
+  /** @throws {ConfigValidationError} naming each wrong option */
+  constructor(options: ServiceRegistryOptions) {
+    validate('ServiceRegistry', optionsSchema, options);
+    const { backend, ttlMs = 30_000, defaults = {}, shutdownSignals = [], drain = {} } = options;
+    const { clock = systemClock, rng = systemRng, logger = globalLogger } = options;
+    this.#defaults = validateDefaults(defaults);
+    this.#context = { backend, ttlMs, drain, clock, rng, logger };
+    this.#ignoreSignals = onShutdownSignal(shutdownSignals, () => this.#shutDown(), logger);
+  }
+
+  /** Those that are not deregistered. */
+  get registrations(): readonly Registration[] {
+    return [...this.#registrations.values()];
+  }
+
+  /**
+   * Publishes an instance; resolves when consumers can find it. While the store is unavailable it keeps trying, until
+   * the signal aborts or the registry closes.
+   * @throws {ConfigValidationError} a field is wrong, or the id is registered here already
+   * @throws {AccessDeniedError} the store refuses us
+   * @throws {ClosedError} the registry, or its backend, is closed
+   */
+  async register(
+    init: RegistrationInit,
+    { signal }: { readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<Registration> {
+    signal?.throwIfAborted();
+    if (this.#closed) throw new ClosedError('ServiceRegistry');
+    const instance = describeInstance(init, this.#defaults, this.#context.clock.now());
+    const key = `${instance.service}/${instance.id}`;
+    const earlier = this.#registrations.get(key);
+    if (earlier !== undefined && earlier.state.value !== 'replaced') throw registeredAlready(instance);
+    const registration = new Registration(instance, init.server, this.#context);
+    this.#registrations.set(key, registration);
+    registration.onStateChange(({ value }) => {
+      if (value === 'deregistered' && this.#registrations.get(key) === registration) {
+        this.#registrations.delete(key);
+      }
+    });
+    try {
+      await registration.update({}, { signal });
+      return registration;
+    } catch (error) {
+      void registration.deregister(); // reports what goes wrong by itself, and close() waits for it
+      throw error;
+    }
+  }
+
+  /** Drains all registrations, side by side; see {@link Registration.drain}. */
+  async drain(options?: DrainOptions): Promise<void> {
+    await Promise.all(this.registrations.map((registration) => registration.drain(options)));
+  }
+
+  /** Deregisters all without waiting for work in flight, or gives up on that after 5 s. Idempotent; never throws. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#ignoreSignals();
+    await Promise.all(this.registrations.map((registration) => registration.deregister()));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #shutDown(): Promise<void> {
+    await this.drain();
+    await this.close();
+  }
+}
+
+function registeredAlready({ service, id }: ServiceInstance): ConfigValidationError {
+  const expected = 'an id that is not registered here yet; update() that one, or await its deregister()';
+  return new ConfigValidationError('Registration', [{ field: 'id', received: describeValue(id), expected }], {
+    service,
+  });
+}

@@ -1,0 +1,337 @@
+import { once } from 'node:events';
+import { Agent, createServer, get, type IncomingMessage, type Server } from 'node:http';
+import { connect, createServer as createTcpServer } from 'node:net';
+import { ClosedError, systemClock, type InstanceStatus } from '@sd/core';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { orders, rejection, setUp, unavailable } from './fixture.ts';
+import { answer, never } from './scripted-backend.ts';
+
+describe('drain', () => {
+  it('marks the instance, waits for consumers, finishes, and only then deregisters', async () => {
+    const { backend, clock, registry } = setUp();
+    const registration = await registry.register(orders);
+    const work = answer();
+    const seen: (InstanceStatus | undefined)[] = [];
+    const finish = (): Promise<void> => {
+      seen.push(backend.stored.get('orders-1')?.status);
+      return work.promise;
+    };
+
+    const draining = registration.drain({ finish });
+    await clock.advance(1_999);
+    expect(backend.stored.get('orders-1')?.status).toBe('draining');
+    expect(registration.state.value).toBe('draining');
+    expect(seen).toEqual([]);
+    await clock.advance(1);
+    expect(seen).toEqual(['draining']);
+    await clock.advance(10_000);
+    expect(backend.stored.size).toBe(1);
+    work.give();
+    await draining;
+
+    expect(backend.stored.size).toBe(0);
+    expect(registration.state.value).toBe('deregistered');
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('lets a registration time its own draining, after the defaults of the registry', async () => {
+    const { clock, registry } = setUp({ drain: { propagationMs: 500, timeoutMs: 5_000 } });
+    const registration = await registry.register(orders);
+
+    void registration.drain({ propagationMs: 100 });
+    await clock.advance(100);
+
+    expect(registration.state.value).toBe('deregistered');
+  });
+
+  it('joins the first call when called again', async () => {
+    const { backend, clock, registry } = setUp();
+    const registration = await registry.register(orders);
+    let finished = 0;
+    const finish = async (): Promise<void> => void (finished += 1);
+
+    const both = Promise.all([registration.drain({ finish }), registration.drain({ finish })]);
+    await clock.advance(2_000);
+    await both;
+
+    expect(finished).toBe(1);
+    expect(backend.requests).toEqual(['register orders-1', 'update orders-1', 'release orders-1']);
+  });
+
+  it('is cut short by deregister()', async () => {
+    const { backend, clock, registry } = setUp();
+    const registration = await registry.register(orders);
+    const draining = registration.drain({ finish: never });
+    await clock.advance(3_000);
+
+    await Promise.all([registration.deregister(), draining]);
+
+    expect(backend.stored.size).toBe(0);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('keeps the status, whatever a health check reports meanwhile', async () => {
+    const { backend, clock, registry } = setUp();
+    const registration = await registry.register(orders);
+    const draining = registration.drain();
+
+    const updating = registration.update({ status: 'healthy', weight: 7 });
+    await clock.advance(0);
+    await updating;
+
+    expect(backend.stored.get('orders-1')).toMatchObject({ status: 'draining', weight: 7 });
+    await clock.advance(2_000);
+    await draining;
+  });
+
+  it('refuses wrong options before anything happens', async () => {
+    const { registry } = setUp();
+    const registration = await registry.register(orders);
+
+    const error = await rejection(registration.drain({ timeoutMs: Number.NaN }));
+
+    expect(error).toMatchObject({ code: 'ERR_SD_CONFIG', field: 'timeoutMs' });
+    expect(registration.state.value).toBe('published');
+  });
+
+  it('deregisters at once what was never published', async () => {
+    const { backend, registry } = setUp();
+    backend.onRegister = unavailable;
+    const registering = rejection(registry.register(orders));
+
+    await registry.drain();
+
+    expect(await registering).toBeInstanceOf(ClosedError);
+  });
+
+  it('drains all registrations side by side', async () => {
+    const { backend, clock, registry } = setUp();
+    await registry.register(orders);
+    await registry.register({ ...orders, service: 'payments', id: 'payments-1' });
+
+    const draining = registry.drain();
+    await clock.advance(2_000);
+    await draining;
+
+    expect(backend.stored.size).toBe(0);
+    expect(registry.registrations).toEqual([]);
+  });
+});
+
+describe('drain in trouble', () => {
+  it.each([
+    ['is down', unavailable],
+    ['never answers', never],
+  ])('still finishes the work in flight, in time, when the store %s', async (_what, trouble) => {
+    const { backend, clock, logger, registry } = setUp();
+    const registration = await registry.register(orders);
+    backend.onUpdate = trouble;
+    backend.onRelease = trouble;
+    let finishedAt = Number.NaN;
+    const finish = async (): Promise<void> => void (finishedAt = clock.monotonic());
+
+    const draining = registration.drain({ finish });
+    await clock.advance(30_000);
+    await draining;
+
+    expect(finishedAt).toBe(5_000);
+    expect(registration.state.value).toBe('deregistered');
+    expect(logger.at('warn')).toContain(
+      'warn: Could not announce that "orders-1" of service "orders" drains; it finishes its work all the same',
+    );
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('ends after timeoutMs, and says to the work that its time is up a moment before', async () => {
+    const { backend, clock, logger, registry } = setUp();
+    const registration = await registry.register(orders);
+    let abortedAt = Number.NaN;
+    const finish = ({ signal }: { readonly signal: AbortSignal }): Promise<void> => {
+      signal.addEventListener('abort', () => (abortedAt = clock.monotonic()));
+      return never();
+    };
+    backend.onRelease = never;
+    let done = false;
+
+    const draining = registration.drain({ finish, timeoutMs: 10_000 }).then(() => (done = true));
+    await clock.advance(9_999);
+    expect(done).toBe(false);
+    await clock.advance(1);
+    await draining;
+
+    expect(abortedAt).toBe(9_000);
+    expect(logger.at('warn')).toHaveLength(2); // the work, and the store
+  });
+
+  it('gives the work its turn even if the propagation alone would take all the time', async () => {
+    const { clock, registry } = setUp();
+    const registration = await registry.register(orders);
+    let finishedAt = Number.NaN;
+    const finish = async (): Promise<void> => void (finishedAt = clock.monotonic());
+
+    const draining = registration.drain({ finish, propagationMs: 60_000, timeoutMs: 10_000 });
+    await clock.advance(5_000);
+    await draining;
+
+    expect(finishedAt).toBe(5_000);
+  });
+
+  it.each([
+    ['rejects', () => Promise.reject(new Error('boom'))],
+    [
+      'throws',
+      () => {
+        throw new Error('boom');
+      },
+    ],
+  ])('deregisters all the same when finish %s', async (_what, finish) => {
+    const { backend, clock, logger, registry } = setUp();
+    const registration = await registry.register(orders);
+
+    const draining = registration.drain({ finish });
+    await clock.advance(2_000);
+    await draining;
+
+    expect(backend.stored.size).toBe(0);
+    expect(logger.at('warn')).toEqual(['warn: The finish callback of "orders-1" of service "orders" failed']);
+  });
+
+  it('finishes the work of a registration that another process replaced', async () => {
+    const { backend, clock, registry } = setUp();
+    const registration = await registry.register(orders);
+    backend.lose('orders-1', 'replaced');
+    await clock.advance(0);
+    let finished = false;
+
+    await registration.drain({ finish: async () => void (finished = true) });
+
+    expect(finished).toBe(true);
+    expect(registration.state.value).toBe('deregistered');
+  });
+
+  it('marks a lost registration when the store comes back in time', async () => {
+    const { backend, clock, registry } = setUp();
+    const registration = await registry.register(orders);
+    backend.lose('orders-1', 'store-lost');
+    await clock.advance(0);
+
+    const draining = registration.drain();
+    await clock.advance(1_500);
+
+    expect(backend.stored.get('orders-1')?.status).toBe('draining');
+    await clock.advance(5_000);
+    await draining;
+  });
+});
+
+describe('drain of a server', () => {
+  it('accepts until consumers had time to hear, answers what is in flight, then is closed', async () => {
+    const { backend, registry } = setUp({ clock: systemClock });
+    const { server, port, arrived, reply } = await slowServer();
+    const registration = await registry.register({ ...orders, port, server });
+    const inFlight = request(port);
+    await arrived();
+
+    const draining = registration.drain({ propagationMs: 30 });
+    await becomes(() => backend.stored.get('orders-1')?.status === 'draining');
+    expect(server.listening).toBe(true);
+    await becomes(() => !server.listening);
+    expect(backend.stored.size).toBe(1);
+    reply();
+    await draining;
+
+    expect((await inFlight).statusCode).toBe(200);
+    expect(backend.stored.size).toBe(0);
+  });
+
+  it('is not held up by a connection that is kept alive after its last answer', async () => {
+    const { registry } = setUp({ clock: systemClock });
+    const { server, port, arrived, reply } = await slowServer();
+    server.keepAliveTimeout = 60_000;
+    const registration = await registry.register({ ...orders, port, server });
+    const inFlight = request(port, new Agent({ keepAlive: true }));
+    await arrived();
+
+    const draining = registration.drain({ propagationMs: 0 });
+    await becomes(() => !server.listening);
+    const repliedAt = performance.now();
+    reply();
+    (await inFlight).resume();
+    await draining;
+
+    expect(performance.now() - repliedAt).toBeLessThan(2_000);
+  });
+
+  it('cuts off what is still in flight when the time is up', async () => {
+    const { logger, registry } = setUp({ clock: systemClock });
+    const { server, port, arrived } = await slowServer();
+    const registration = await registry.register({ ...orders, port, server });
+    const inFlight = rejection(request(port));
+    await arrived();
+
+    await registration.drain({ propagationMs: 0, timeoutMs: 100 });
+
+    expect(await inFlight).toMatchObject({ code: 'ECONNRESET' });
+    expect(logger.at('warn')).toEqual([
+      'warn: "orders-1" of service "orders" could not finish its work in time; it is cut off',
+    ]);
+  });
+
+  it('closes a plain TCP server too', async () => {
+    const { registry } = setUp({ clock: systemClock });
+    const server = createTcpServer((socket) => socket.end('bye'));
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const registration = await registry.register({ service: 'orders', server });
+    const socket = connect(registration.instance.port, '127.0.0.1').resume();
+    await once(socket, 'close');
+
+    await registration.drain({ propagationMs: 0 });
+
+    expect(server.listening).toBe(false);
+  });
+
+  it('does not mind a server that is closed already', async () => {
+    const { backend, registry } = setUp({ clock: systemClock });
+    const { server, port } = await slowServer();
+    const registration = await registry.register({ ...orders, port, server });
+    server.close();
+
+    await registration.drain({ propagationMs: 0 });
+
+    expect(backend.stored.size).toBe(0);
+  });
+});
+
+/** Answers nothing until `reply()`. */
+async function slowServer() {
+  const waiting: (() => void)[] = [];
+  const server: Server = createServer((_request, response) => {
+    waiting.push(() => response.end('done'));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('The server has no port');
+  return {
+    server,
+    port: address.port,
+    arrived: () => becomes(() => waiting.length > 0),
+    reply: () => waiting.forEach((answerOne) => answerOne()),
+  };
+}
+
+function request(port: number, agent?: Agent): Promise<IncomingMessage> {
+  if (agent !== undefined) onTestFinished(() => agent.destroy());
+  return new Promise((resolve, reject) => {
+    get({ host: '127.0.0.1', port, agent }, resolve).on('error', reject);
+  });
+}
+
+async function becomes(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 1));
+}

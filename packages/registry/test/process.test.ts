@@ -1,0 +1,96 @@
+import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { setUp } from './fixture.ts';
+
+const options = { timeout: 20_000 };
+
+describe('a shutdown signal', () => {
+  it.each(['SIGTERM', 'SIGINT'] as const)(
+    'drains everything and lets the process die of it: %s',
+    options,
+    async (signal) => {
+      const program = await start('signalled', []);
+
+      program.child.kill(signal);
+
+      expect(await program.end()).toEqual({ code: null, signal });
+      expect(program.printed).toEqual(['ready', 'draining', 'released']);
+    },
+  );
+
+  it('kills at once when it comes a second time', options, async () => {
+    const program = await start('signalled', ['slow']);
+
+    program.child.kill('SIGTERM');
+    await program.prints('draining');
+    program.child.kill('SIGINT');
+
+    expect(await program.end()).toEqual({ code: null, signal: 'SIGINT' });
+    expect(program.printed).toEqual(['ready', 'draining']);
+  });
+
+  it('leaves the end of the process to others who listen to it', options, async () => {
+    const program = await start('signalled', ['listener']);
+
+    program.child.kill('SIGTERM');
+
+    expect(await program.end()).toEqual({ code: 0, signal: null });
+    expect(program.printed).toEqual(['ready', 'heard', 'draining', 'released']);
+  });
+
+  it('is not listened to any more after close()', async () => {
+    const before = process.listenerCount('SIGTERM');
+    const { registry } = setUp({ shutdownSignals: ['SIGTERM'] });
+    expect(process.listenerCount('SIGTERM')).toBe(before + 1);
+
+    await registry.close();
+
+    expect(process.listenerCount('SIGTERM')).toBe(before);
+  });
+});
+
+describe('the process', () => {
+  it('is not kept alive by a registration, nor by its return', options, async () => {
+    const program = await start('forgotten', []);
+
+    expect(await program.end()).toEqual({ code: 0, signal: null });
+    expect(program.printed).toContain('ends by itself');
+  });
+
+  it('is kept alive while a registration is awaited', options, async () => {
+    const program = await start('waiting', []);
+
+    expect(await program.end()).toEqual({ code: 0, signal: null });
+    expect(program.printed).toEqual(['published']);
+  });
+});
+
+/** Runs a program of `test/programs` from source; resolves when it has printed a first line. */
+async function start(name: string, args: readonly string[]) {
+  const file = fileURLToPath(new URL(`programs/${name}.ts`, import.meta.url));
+  const child: ChildProcessWithoutNullStreams = spawn(
+    process.execPath,
+    ['--conditions=@sd/source', '--import', 'tsx', file, ...args],
+    { stdio: 'pipe' },
+  );
+  onTestFinished(() => void child.kill('SIGKILL'));
+  const printed: string[] = [];
+  const lines = createInterface(child.stdout).on('line', (line) => printed.push(line));
+  const ended = once(child, 'close');
+  const prints = async (line: string): Promise<void> => {
+    while (!printed.includes(line)) await once(lines, 'line');
+  };
+  await Promise.race([once(lines, 'line'), ended]);
+  return {
+    child,
+    printed,
+    prints,
+    async end(): Promise<{ readonly code: unknown; readonly signal: unknown }> {
+      await ended;
+      return { code: child.exitCode, signal: child.signalCode };
+    },
+  };
+}

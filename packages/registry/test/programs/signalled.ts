@@ -1,0 +1,23 @@
+/**
+ * Registers, prints `ready`, and waits for a signal; prints each request that the store gets.
+ * Arguments: `slow` makes draining take for ever, `listener` adds a signal listener of the program's own.
+ */
+import { ServiceRegistry } from '../../src/index.ts';
+import { never, ScriptedBackend } from '../scripted-backend.ts';
+
+const wishes = process.argv.slice(2);
+const backend = new ScriptedBackend();
+const print = (what: string) => () => console.log(what);
+backend.onUpdate = ({ status }) => console.log(status);
+backend.onRelease = print('released');
+if (wishes.includes('listener')) process.on('SIGTERM', print('heard'));
+
+const registry = new ServiceRegistry({
+  backend,
+  shutdownSignals: ['SIGTERM', 'SIGINT'],
+  drain: { propagationMs: 10, ...(wishes.includes('slow') ? { finish: never } : {}) },
+});
+await registry.register({ service: 'orders', host: '127.0.0.1', port: 8080 });
+const work = setInterval(() => undefined, 1_000);
+if (wishes.includes('listener')) setTimeout(() => clearInterval(work), 2_000);
+console.log('ready');
