@@ -16,6 +16,11 @@ export interface Endpoint {
   readonly ejected: boolean;
 }
 
+/** The weight that a strategy reckons with: where all weights are 0, all are equal. */
+export function weightOf({ instance }: Endpoint): number {
+  return instance.weight > 0 ? instance.weight : 1;
+}
+
 /**
  * What became of an attempt.
  * - `ok`: answered

@@ -61,8 +61,8 @@ export class LoadBalancerFactory {
 const builtIn = {
   'round-robin': ({ rng }: StrategyContext) => new RoundRobin({ rng }),
   random: ({ rng }: StrategyContext) => new Random({ rng }),
-  'least-connections': () => new LeastConnections(),
-  'weighted-round-robin': () => new WeightedRoundRobin(),
+  'least-connections': ({ rng }: StrategyContext) => new LeastConnections({ rng }),
+  'weighted-round-robin': ({ rng }: StrategyContext) => new WeightedRoundRobin({ rng }),
   'ip-hash': ({ rng }: StrategyContext) => new IpHash({ rng }),
   'zone-aware': ({ zone, rng }: StrategyContext) => new ZoneAware({ zone, rng }),
 } satisfies Record<string, StrategyCreator>;

@@ -6,7 +6,10 @@ import type { Endpoint, Outcome } from './endpoint.ts';
  * so that `pick` is O(1) and allocates nothing.
  */
 export interface Strategy {
-  /** The set changed: members, weights or other data. Sorted by id; the array is not changed afterwards. */
+  /**
+   * The set changed: members, weights or other data. In the order of the snapshot, which a view sorts by id;
+   * the array is not changed afterwards.
+   */
   update(endpoints: readonly Endpoint[]): void;
 
   /**

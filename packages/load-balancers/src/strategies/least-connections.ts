@@ -1,38 +1,54 @@
-import type { Endpoint } from '../endpoint.ts';
+import { systemRng, type Rng } from '@sd/core';
+import { weightOf, type Endpoint } from '../endpoint.ts';
 import type { PickRequest, Strategy } from '../strategy.ts';
 
 /**
- * The endpoint with the fewest attempts in flight for its weight; among equals, the one that waited longest.
+ * The endpoint with the fewest attempts in flight for its weight; among equals, one after the other and in proportion
+ * to their weights. Starts at random, and keeps everybody's turn when the set changes.
+ *
  * Exact and O(1): endpoints are kept in lists by load level, as in an LFU cache (Shah, Mitra, Matani, 2010), and an
- * attempt that starts or ends moves its endpoint by one level at most.
- * Level = floor(inFlight / (weight / smallest weight)).
+ * attempt that starts or ends moves its endpoint to another list.
+ * Level = floor(inFlight * heaviest weight / weight), so a light endpoint among heavy ones does not blur their levels.
  *
  * It knows only what this consumer has in flight, and an endpoint that fails fast looks idle.
  */
 export class LeastConnections implements Strategy {
+  readonly #rng: Rng;
   // Columns by slot.
   #members: (Endpoint | undefined)[] = [];
-  #ratio = new Float64Array(0);
+  #weight = new Float64Array(0);
+  /** Of several at the same level, one is due when its credit reaches 1; a visit adds its relative weight. */
+  #credit = new Float64Array(0);
   #level = new Int32Array(0);
   #next = new Int32Array(0);
   #previous = new Int32Array(0);
   /** By level: the slot at the head of its circular list, or `none`. */
   #heads: number[] = [];
   #lowest = 0;
+  #heaviest = 1;
+
+  constructor({ rng = systemRng }: { readonly rng?: Rng | undefined } = {}) {
+    this.#rng = rng;
+  }
 
   update(endpoints: readonly Endpoint[]): void {
+    const newcomers = new Set(endpoints);
+    const staying = this.#inTurn().filter((endpoint) => newcomers.delete(endpoint));
     const slots = endpoints.reduce((most, { slot }) => Math.max(most, slot + 1), 0);
-    const lightest = endpoints.reduce((least, { instance }) => Math.min(least, instance.weight), Infinity);
+    const credit = new Float64Array(slots);
+    for (const { slot } of staying) credit[slot] = this.#credit[slot] ?? 0;
     this.#members = new Array<Endpoint | undefined>(slots).fill(undefined);
-    this.#ratio = new Float64Array(slots);
+    this.#weight = new Float64Array(slots);
+    this.#credit = credit;
     this.#level = new Int32Array(slots);
     this.#next = new Int32Array(slots);
     this.#previous = new Int32Array(slots);
     this.#heads = [];
     this.#lowest = 0;
-    for (const endpoint of endpoints) {
+    this.#heaviest = endpoints.reduce((most, endpoint) => Math.max(most, weightOf(endpoint)), 0);
+    for (const endpoint of [...staying, ...fromAnywhere([...newcomers], this.#rng)]) {
       this.#members[endpoint.slot] = endpoint;
-      this.#ratio[endpoint.slot] = lightest > 0 ? endpoint.instance.weight / lightest : 1;
+      this.#weight[endpoint.slot] = weightOf(endpoint);
       this.#append(endpoint.slot, this.#levelOf(endpoint));
     }
   }
@@ -41,9 +57,14 @@ export class LeastConnections implements Strategy {
     const heads = this.#heads;
     while (this.#lowest < heads.length && heads[this.#lowest] === none) this.#lowest += 1;
     const head = heads[this.#lowest];
-    const first = head === undefined ? undefined : this.#members[head];
+    if (head === undefined) return undefined;
+    const first = this.#members[this.#due(head)];
     if (first === undefined || tried.length === 0 || !tried.includes(first)) return first;
-    return this.#leastLoadedUntried(tried) ?? first;
+    for (let slot = this.#after(first.slot); slot !== none; slot = this.#after(slot)) {
+      const endpoint = this.#members[slot];
+      if (endpoint !== undefined && !tried.includes(endpoint)) return endpoint;
+    }
+    return first;
   }
 
   started(endpoint: Endpoint): void {
@@ -54,18 +75,37 @@ export class LeastConnections implements Strategy {
     this.#move(endpoint);
   }
 
-  #leastLoadedUntried(tried: readonly Endpoint[]): Endpoint | undefined {
-    for (let level = this.#lowest; level < this.#heads.length; level += 1) {
-      const head = this.#heads[level] ?? none;
-      if (head === none) continue;
-      let slot = head;
-      do {
-        const endpoint = this.#members[slot];
-        if (endpoint !== undefined && !tried.includes(endpoint)) return endpoint;
-        slot = this.#next[slot] ?? head;
-      } while (slot !== head);
+  /** Turns the lowest level's list until the endpoint at its head is due. */
+  #due(head: number): number {
+    let slot = head;
+    for (let passedOver = 0; passedOver < mostPassedOver; passedOver += 1) {
+      const credit = (this.#credit[slot] ?? 0) + (this.#weight[slot] ?? 1) / this.#heaviest;
+      this.#credit[slot] = credit < 1 ? credit : credit - 1;
+      if (credit >= 1) break;
+      slot = this.#next[slot] ?? head;
     }
-    return undefined;
+    this.#heads[this.#lowest] = slot;
+    return slot;
+  }
+
+  #inTurn(): Endpoint[] {
+    const endpoints: Endpoint[] = [];
+    const head = this.#heads.find((slot) => slot !== none) ?? none;
+    for (let slot = head; slot !== none; slot = this.#after(slot)) {
+      const endpoint = this.#members[slot];
+      if (endpoint !== undefined) endpoints.push(endpoint);
+    }
+    return endpoints;
+  }
+
+  /** The slot after this one in order of load and turn, or `none`. */
+  #after(slot: number): number {
+    const next = this.#next[slot] ?? none;
+    let level = this.#level[slot] ?? 0;
+    if (next !== this.#heads[level]) return next;
+    do level += 1;
+    while (this.#heads[level] === none);
+    return this.#heads[level] ?? none;
   }
 
   /** Also when the level stays: the endpoint goes behind its equals, so that ties are spread. */
@@ -100,8 +140,19 @@ export class LeastConnections implements Strategy {
   }
 
   #levelOf({ slot, inFlight }: Endpoint): number {
-    return Math.floor(inFlight / (this.#ratio[slot] ?? 1));
+    return Math.min(topLevel, Math.floor((inFlight * this.#heaviest) / (this.#weight[slot] ?? 1)));
   }
 }
 
 const none = -1;
+
+/** Bounds the memory for levels; only endpoints 65,535 times lighter than the heaviest cannot be told apart there. */
+const topLevel = 65_535;
+
+/** Bounds the time of a pick, at the price of the proportion between equals where most weigh less than 1/32. */
+const mostPassedOver = 32;
+
+function fromAnywhere(endpoints: readonly Endpoint[], rng: Rng): readonly Endpoint[] {
+  const start = Math.floor(rng() * endpoints.length);
+  return [...endpoints.slice(start), ...endpoints.slice(0, start)];
+}

@@ -16,6 +16,17 @@ export class Random implements Strategy {
   }
 
   pick({ tried }: PickRequest): Endpoint | undefined {
-    return firstUntried(this.#endpoints, Math.floor(this.#rng() * this.#endpoints.length), tried);
+    const first = this.#endpoints[this.#draw()];
+    if (first === undefined || tried.length === 0 || !tried.includes(first)) return first;
+    // Drawn again, rather than passed on to its neighbour, which would get the share of both.
+    for (let draws = 0; draws < 8; draws += 1) {
+      const endpoint = this.#endpoints[this.#draw()];
+      if (endpoint !== undefined && !tried.includes(endpoint)) return endpoint;
+    }
+    return firstUntried(this.#endpoints, this.#draw(), tried);
+  }
+
+  #draw(): number {
+    return Math.floor(this.#rng() * this.#endpoints.length);
   }
 }

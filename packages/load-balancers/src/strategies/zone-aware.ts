@@ -1,14 +1,14 @@
-import { systemRng, type Rng } from '@sd/core';
-import type { Endpoint, Outcome } from '../endpoint.ts';
+import { ConfigValidationError, describeValue, systemRng, type Rng } from '@sd/core';
+import { weightOf, type Endpoint, type Outcome } from '../endpoint.ts';
 import type { PickRequest, Strategy } from '../strategy.ts';
-import { RoundRobin } from './round-robin.ts';
+import { WeightedRoundRobin } from './weighted-round-robin.ts';
 
 export interface ZoneAwareOptions {
-  /** The consumer's own zone. Without it, all endpoints are one zone. */
+  /** The consumer's own zone. Without it, or without endpoints there, zones do not matter. */
   readonly zone?: string | undefined;
   /** Share of all consumers' load that comes from this zone, 0 to 1. Default: equal shares for all zones. */
   readonly clientShare?: number | undefined;
-  /** Chooses inside a zone. Default: round robin. */
+  /** Chooses inside a zone. Default: weighted round robin. */
   readonly inner?: (() => Strategy) | undefined;
   readonly rng?: Rng | undefined;
 }
@@ -24,97 +24,103 @@ export class ZoneAware implements Strategy {
   readonly #clientShare: number | undefined;
   readonly #inner: () => Strategy;
   readonly #rng: Rng;
-  /** The own zone first, if it has endpoints. */
+  /** All endpoints, for when zones do not matter or a zone has only endpoints that were tried. */
+  readonly #anywhere: Strategy;
+  /** The own zone first, as nearly all picks end there; empty when zones do not matter. */
   #zones: readonly Zone[] = [];
-  readonly #strategies = new Map<string | undefined, Strategy>();
 
+  /** @throws {ConfigValidationError} when `clientShare` is not from 0 to 1 */
   constructor({
     zone,
     clientShare,
     rng = systemRng,
-    inner = () => new RoundRobin({ rng }),
+    inner = () => new WeightedRoundRobin({ rng }),
   }: ZoneAwareOptions = {}) {
+    if (clientShare !== undefined && !(clientShare >= 0 && clientShare <= 1)) {
+      throw new ConfigValidationError('ZoneAware', [
+        { field: 'clientShare', received: describeValue(clientShare), expected: 'a share from 0 to 1' },
+      ]);
+    }
     this.#zone = zone;
     this.#clientShare = clientShare;
     this.#inner = inner;
     this.#rng = rng;
+    this.#anywhere = inner();
   }
 
   update(endpoints: readonly Endpoint[]): void {
-    const members = new Map<string | undefined, Endpoint[]>();
-    // The own zone first: nearly all picks end there.
-    if (endpoints.some(({ instance }) => instance.zone === this.#zone)) members.set(this.#zone, []);
+    const members = this.#byZone(endpoints);
+    const shares = this.#sharesOf([...members.values()].map(capacityOf));
+    const before = new Map(this.#zones.map(({ name, strategy }) => [name, strategy]));
+    let upTo = 0;
+    this.#zones = [...members].map(([name, list], index) => {
+      const strategy = before.get(name) ?? this.#inner();
+      strategy.update(list);
+      upTo += shares[index] ?? 0;
+      return { name, strategy, upTo };
+    });
+    this.#anywhere.update(endpoints);
+  }
+
+  pick(request: PickRequest): Endpoint | undefined {
+    const { tried } = request;
+    const endpoint = this.#draw().pick(request);
+    if (endpoint === undefined || tried.length === 0 || !tried.includes(endpoint)) return endpoint;
+    return this.#anywhere.pick(request);
+  }
+
+  started(endpoint: Endpoint): void {
+    this.#anywhere.started?.(endpoint);
+    for (const { strategy } of this.#zones) strategy.started?.(endpoint);
+  }
+
+  finished(endpoint: Endpoint, outcome: Outcome, latencyMs: number): void {
+    this.#anywhere.finished?.(endpoint, outcome, latencyMs);
+    for (const { strategy } of this.#zones) strategy.finished?.(endpoint, outcome, latencyMs);
+  }
+
+  #draw(): Strategy {
+    const zones = this.#zones;
+    const last = zones.length - 1;
+    if (last < 0) return this.#anywhere;
+    const draw = this.#rng();
+    let index = 0;
+    while (index < last && draw >= (zones[index]?.upTo ?? 1)) index += 1;
+    return zones[index]?.strategy ?? this.#anywhere;
+  }
+
+  #byZone(endpoints: readonly Endpoint[]): ReadonlyMap<string | undefined, readonly Endpoint[]> {
+    const own: Endpoint[] = [];
+    const members = new Map<string | undefined, Endpoint[]>([[this.#zone, own]]);
     for (const endpoint of endpoints) {
       const { zone } = endpoint.instance;
       const list = members.get(zone);
       if (list === undefined) members.set(zone, [endpoint]);
       else list.push(endpoint);
     }
-    for (const zone of this.#strategies.keys()) if (!members.has(zone)) this.#strategies.delete(zone);
-    const shares = this.#sharesOf(members);
-    let upTo = 0;
-    this.#zones = [...members].map(([zone, list], index) => {
-      const strategy = this.#strategies.get(zone) ?? this.#inner();
-      this.#strategies.set(zone, strategy);
-      strategy.update(list);
-      upTo += shares[index] ?? 0;
-      return { strategy, upTo };
-    });
+    return this.#zone === undefined || own.length === 0 ? new Map() : members;
   }
 
-  pick(request: PickRequest): Endpoint | undefined {
-    const zones = this.#zones;
-    const draw = this.#rng();
-    let chosen = zones.length - 1;
-    for (let index = 0; index < zones.length; index += 1) {
-      if (draw < (zones[index]?.upTo ?? 1)) {
-        chosen = index;
-        break;
-      }
-    }
-    const endpoint = zones[chosen]?.strategy.pick(request);
-    if (endpoint === undefined || request.tried.length === 0 || !request.tried.includes(endpoint))
-      return endpoint;
-    for (const { strategy } of zones) {
-      const other = strategy.pick(request);
-      if (other !== undefined && !request.tried.includes(other)) return other;
-    }
-    return endpoint;
-  }
-
-  started(endpoint: Endpoint): void {
-    for (const { strategy } of this.#zones) strategy.started?.(endpoint);
-  }
-
-  finished(endpoint: Endpoint, outcome: Outcome, latencyMs: number): void {
-    for (const { strategy } of this.#zones) strategy.finished?.(endpoint, outcome, latencyMs);
-  }
-
-  /** Each zone's share of this consumer's picks, in the order of the map; their sum is 1. */
-  #sharesOf(members: ReadonlyMap<string | undefined, readonly Endpoint[]>): readonly number[] {
-    const capacities = [...members.values()].map(capacityOf);
-    const total = sum(capacities);
-    if (this.#zone === undefined || !members.has(this.#zone))
-      return capacities.map((capacity) => capacity / total);
-    const fair = total / members.size;
-    const [own = 0, ...others] = capacities;
-    const direct = Math.min(1, own / total / (this.#clientShare ?? 1 / members.size));
-    const spare = others.map((capacity) => Math.max(0, capacity - fair));
-    // Nobody has anything to spare only when this zone sends more than the others: then all help alike.
-    const spill = sum(spare) > 0 ? spare : others;
-    return [direct, ...spill.map((capacity) => ((1 - direct) * capacity) / sum(spill))];
+  /** Each zone's share of this consumer's picks, the own zone's first; their sum is 1. */
+  #sharesOf([own = 0, ...others]: readonly number[]): readonly number[] {
+    const total = own + sum(others);
+    const clients = this.#clientShare ?? 1 / (others.length + 1);
+    const direct = Math.min(1, own / total / clients);
+    // What each of the others has left when its own consumers, as many in each zone, have taken their share.
+    const spare = others.map((capacity) => Math.max(0, capacity - (total * (1 - clients)) / others.length));
+    return [direct, ...spare.map((capacity) => ((1 - direct) * capacity) / (sum(spare) || 1))];
   }
 }
 
 interface Zone {
+  readonly name: string | undefined;
   readonly strategy: Strategy;
   /** The draws below this and not below the previous zone's are for this zone. */
   readonly upTo: number;
 }
 
 function capacityOf(endpoints: readonly Endpoint[]): number {
-  const weight = sum(endpoints.map(({ instance }) => instance.weight));
-  return weight > 0 ? weight : endpoints.length;
+  return sum(endpoints.map(weightOf));
 }
 
 function sum(values: readonly number[]): number {
