@@ -1,5 +1,4 @@
 import {
-  compileServiceFilter,
   globalLogger,
   systemClock,
   systemRng,
@@ -10,9 +9,11 @@ import {
   type ServiceInstance,
   type Timer,
 } from '@sd/core';
-import { EndpointSet } from './endpoint-set.ts';
+import type { EndpointSet } from './endpoint-set.ts';
+import { EndpointSets } from './endpoint-sets.ts';
 import type { Endpoint, Outcome } from './endpoint.ts';
 import { LoadBalancerFactory } from './load-balancer-factory.ts';
+import { PooledEndpoint } from './pooled-endpoint.ts';
 
 export interface EndpointPoolOptions {
   readonly service: string;
@@ -29,29 +30,27 @@ export interface EndpointPoolOptions {
  * The endpoints of one service and what is known of them. Statistics belong to an endpoint: they survive changes of
  * membership, are shared by all sets, and leave with it.
  */
-export class EndpointPool {
+export class EndpointPool implements Disposable {
   readonly service: string;
-  readonly #factory: LoadBalancerFactory;
-  readonly #zone: string | undefined;
   readonly #clock: Clock;
-  readonly #rng: Rng;
-  readonly #logger: DiscoveryLogger;
+  readonly #sets: EndpointSets;
   readonly #endpoints = new Map<string, PooledEndpoint>();
   readonly #freeSlots: number[] = [];
   #slots = 0;
   #list: readonly PooledEndpoint[] = [];
-  readonly #sets = new Map<string, EndpointSet>();
-  #setList: readonly EndpointSet[] = [];
-  readonly #keys = new FilterKeys();
-  readonly #ejections = new Map<PooledEndpoint, Timer>();
+  readonly #ejections = new Map<PooledEndpoint, { readonly until: number; readonly timer: Timer }>();
+  #closed = false;
 
   constructor(options: EndpointPoolOptions) {
-    this.service = options.service;
-    this.#factory = options.factory ?? new LoadBalancerFactory();
-    this.#zone = options.zone;
-    this.#clock = options.clock ?? systemClock;
-    this.#rng = options.rng ?? systemRng;
-    this.#logger = options.logger ?? globalLogger;
+    const { service, zone, factory = new LoadBalancerFactory() } = options;
+    const { clock = systemClock, rng = systemRng, logger = globalLogger } = options;
+    this.service = service;
+    this.#clock = clock;
+    this.#sets = new EndpointSets({
+      makeStrategy: (name) => factory.create(name, { service, zone, clock, rng }),
+      count: (endpoint) => this.#start(endpoint),
+      logger,
+    });
   }
 
   /** All endpoints, eligible or not, in the order of the snapshot. */
@@ -59,12 +58,12 @@ export class EndpointPool {
     return this.#list;
   }
 
-  /** Applies a snapshot: the complete list of the service's instances. */
+  /** Applies a snapshot: the complete list of the service's instances. Of several with one id, the last counts. */
   update(instances: readonly ServiceInstance[]): void {
-    const present = new Set(instances.map(({ id }) => id));
-    for (const endpoint of this.#endpoints.values()) if (!present.has(endpoint.id)) this.#remove(endpoint);
-    this.#list = instances.map((instance) => this.#keep(instance) ?? this.#add(instance));
-    this.#rebuild();
+    const byId = new Map(instances.map((instance) => [instance.id, instance]));
+    for (const endpoint of this.#endpoints.values()) if (!byId.has(endpoint.id)) this.#remove(endpoint);
+    this.#list = Array.from(byId.values(), (instance) => this.#keep(instance) ?? this.#add(instance));
+    this.#sets.update(this.#list);
   }
 
   /**
@@ -73,8 +72,7 @@ export class EndpointPool {
    * @throws {ConfigValidationError} when the strategy is unknown or the filter malformed
    */
   set(strategy: string, filter?: ServiceFilter): EndpointSet {
-    const key = filter === undefined ? strategy : `${strategy} ${this.#keys.keyOf(filter)}`;
-    return this.#sets.get(key) ?? this.#makeSet(key, strategy, filter);
+    return this.#sets.get(strategy, filter);
   }
 
   /**
@@ -82,68 +80,55 @@ export class EndpointPool {
    * @param latencyMs from the pick to the answer; ignored when the outcome is `cancelled`
    */
   finish(endpoint: Endpoint, outcome: Outcome, latencyMs: number): void {
-    if (!(endpoint instanceof PooledEndpoint)) return;
+    if (!(endpoint instanceof PooledEndpoint) || endpoint.inFlight === 0) return;
     endpoint.inFlight -= 1;
     if (endpoint.gone) {
       if (endpoint.inFlight === 0) this.#freeSlots.push(endpoint.slot);
       return;
     }
-    for (const set of this.#setList) set.finished(endpoint, outcome, latencyMs);
+    this.#sets.finished(endpoint, outcome, latencyMs);
   }
 
   /** Takes an endpoint out of rotation for a while; a longer time replaces a shorter one. */
   eject(endpoint: Endpoint, forMs: number): void {
-    if (!(endpoint instanceof PooledEndpoint) || endpoint.gone) return;
-    this.#ejections.get(endpoint)?.cancel();
-    this.#ejections.set(
-      endpoint,
-      this.#clock.setTimer(() => this.restore(endpoint), forMs),
-    );
+    if (!(endpoint instanceof PooledEndpoint) || endpoint.gone || this.#closed) return;
+    const until = this.#clock.monotonic() + forMs;
+    const running = this.#ejections.get(endpoint);
+    if (running !== undefined && running.until >= until) return;
+    running?.timer.cancel();
+    this.#ejections.set(endpoint, {
+      until,
+      timer: this.#clock.setTimer(() => this.restore(endpoint), forMs),
+    });
     if (endpoint.ejected) return;
     endpoint.ejected = true;
-    this.#rebuild();
+    this.#sets.update(this.#list);
   }
 
   /** Puts an ejected endpoint back into rotation. */
   restore(endpoint: Endpoint): void {
     if (!(endpoint instanceof PooledEndpoint) || !endpoint.ejected) return;
     this.#forgetEjection(endpoint);
-    this.#rebuild();
+    this.#sets.update(this.#list);
   }
 
-  /** Stops its timers. */
+  /** Stops its timers, and ejects no more. Attempts under way may finish. Idempotent. */
   close(): void {
-    for (const timer of this.#ejections.values()) timer.cancel();
+    this.#closed = true;
+    for (const { timer } of this.#ejections.values()) timer.cancel();
     this.#ejections.clear();
   }
 
-  #makeSet(key: string, strategy: string, filter: ServiceFilter | undefined): EndpointSet {
-    const set = new EndpointSet({
-      strategy: this.#factory.create(strategy, {
-        service: this.service,
-        zone: this.#zone,
-        clock: this.#clock,
-        rng: this.#rng,
-      }),
-      wanted: filter === undefined ? () => true : compileServiceFilter(filter),
-      started: this.#start,
-      logger: this.#logger,
-    });
-    set.update(this.#list);
-    const [oldest] = this.#sets.keys();
-    if (this.#sets.size >= maxSets && oldest !== undefined) this.#sets.delete(oldest);
-    this.#sets.set(key, set);
-    this.#setList = [...this.#sets.values()];
-    return set;
+  [Symbol.dispose](): void {
+    this.close();
   }
 
   /** Hot path. */
-  readonly #start = (endpoint: Endpoint): void => {
+  #start(endpoint: Endpoint): void {
     if (!(endpoint instanceof PooledEndpoint)) return;
     endpoint.inFlight += 1;
-    const sets = this.#setList;
-    for (let index = 0; index < sets.length; index += 1) sets[index]?.started(endpoint);
-  };
+    this.#sets.started(endpoint);
+  }
 
   #keep(instance: ServiceInstance): PooledEndpoint | undefined {
     const endpoint = this.#endpoints.get(instance.id);
@@ -172,60 +157,7 @@ export class EndpointPool {
 
   #forgetEjection(endpoint: PooledEndpoint): void {
     endpoint.ejected = false;
-    this.#ejections.get(endpoint)?.cancel();
+    this.#ejections.get(endpoint)?.timer.cancel();
     this.#ejections.delete(endpoint);
-  }
-
-  #rebuild(): void {
-    for (const set of this.#setList) set.update(this.#list);
-  }
-}
-
-/** More combinations of strategy and filter than this are not kept at once; the oldest goes first. */
-const maxSets = 64;
-
-class PooledEndpoint implements Endpoint {
-  readonly id: string;
-  readonly slot: number;
-  instance: ServiceInstance;
-  inFlight = 0;
-  ejected = false;
-  gone = false;
-
-  constructor(instance: ServiceInstance, slot: number) {
-    this.id = instance.id;
-    this.instance = instance;
-    this.slot = slot;
-  }
-}
-
-/** The same key for filters that say the same; a predicate is the same only if it is the same function. */
-class FilterKeys {
-  readonly #byFilter = new WeakMap<ServiceFilter, string>();
-  readonly #predicates = new WeakMap<object, number>();
-  #nextPredicate = 0;
-
-  keyOf(filter: ServiceFilter): string {
-    if (typeof filter !== 'object' || filter === null) return String(filter); // refused when it is compiled
-    let key = this.#byFilter.get(filter);
-    if (key === undefined) {
-      key = JSON.stringify(filter, (_field, value: unknown) => {
-        if (typeof value === 'function') return this.#numberOf(value);
-        if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
-        return Object.fromEntries(Object.entries(value).sort(([left], [right]) => (left < right ? -1 : 1)));
-      });
-      this.#byFilter.set(filter, key);
-    }
-    return key;
-  }
-
-  #numberOf(predicate: object): number {
-    let number = this.#predicates.get(predicate);
-    if (number === undefined) {
-      number = this.#nextPredicate;
-      this.#nextPredicate += 1;
-      this.#predicates.set(predicate, number);
-    }
-    return number;
   }
 }

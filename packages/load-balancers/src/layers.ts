@@ -8,6 +8,9 @@ export type Layer = (endpoints: readonly Endpoint[]) => readonly Endpoint[];
 export const takingRequests: Layer = (endpoints) =>
   endpoints.filter(({ instance }) => takesRequests(instance.status));
 
+/** Weight 0 means no requests, unless all have it. */
+export const withWeight: Layer = (endpoints) => whereAny(endpoints, ({ instance }) => instance.weight > 0);
+
 /** Those not ejected; all, if all are: then the fault is more likely ours or the network's. */
 export const notEjected: Layer = (endpoints) => whereAny(endpoints, ({ ejected }) => !ejected);
 
@@ -20,9 +23,6 @@ export const bestPriority: Layer = (endpoints) => {
   const best = endpoints.reduce((least, { instance }) => Math.min(least, instance.priority), Infinity);
   return endpoints.filter(({ instance }) => instance.priority === best);
 };
-
-/** Weight 0 means no requests, unless all have it. */
-export const withWeight: Layer = (endpoints) => whereAny(endpoints, ({ instance }) => instance.weight > 0);
 
 function whereAny(
   endpoints: readonly Endpoint[],

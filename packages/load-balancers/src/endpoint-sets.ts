@@ -1,0 +1,98 @@
+import {
+  compileServiceFilter,
+  type DiscoveryLogger,
+  type InstancePredicate,
+  type ServiceFilter,
+} from '@sd/core';
+import { EndpointSet } from './endpoint-set.ts';
+import type { Endpoint, Outcome } from './endpoint.ts';
+import { FilterKeys } from './filter-keys.ts';
+import type { Strategy } from './strategy.ts';
+
+export interface EndpointSetsParts {
+  readonly makeStrategy: (name: string) => Strategy;
+  /** Counts an attempt that a set has picked an endpoint for. */
+  readonly count: (endpoint: Endpoint) => void;
+  readonly logger: DiscoveryLogger;
+}
+
+/** The sets of one pool: makes them, finds them again, and tells them what happens. */
+export class EndpointSets {
+  readonly #parts: EndpointSetsParts;
+  #endpoints: readonly Endpoint[] = [];
+  /** Finds a set without building its key: callers that use a filter often pass the same object. */
+  readonly #byFilter = new WeakMap<ServiceFilter, Map<string, EndpointSet>>();
+  readonly #byKey = new Map<string, EndpointSet>();
+  readonly #filterKeys = new FilterKeys();
+  /** Those that are told of changes, and of these, those that are told of attempts. */
+  readonly #joined = new Set<EndpointSet>();
+  #listening: readonly EndpointSet[] = [];
+
+  constructor(parts: EndpointSetsParts) {
+    this.#parts = parts;
+  }
+
+  /** @throws {ConfigValidationError} when the strategy is unknown or the filter malformed */
+  get(strategy: string, filter: ServiceFilter = everything): EndpointSet {
+    return this.#byFilter.get(filter)?.get(strategy) ?? this.#find(strategy, filter);
+  }
+
+  update(endpoints: readonly Endpoint[]): void {
+    this.#endpoints = endpoints;
+    for (const set of this.#joined) set.update(endpoints);
+  }
+
+  /** Hot path. */
+  started(endpoint: Endpoint): void {
+    const sets = this.#listening;
+    for (let index = 0; index < sets.length; index += 1) sets[index]?.started(endpoint);
+  }
+
+  /** Hot path. */
+  finished(endpoint: Endpoint, outcome: Outcome, latencyMs: number): void {
+    const sets = this.#listening;
+    for (let index = 0; index < sets.length; index += 1) sets[index]?.finished(endpoint, outcome, latencyMs);
+  }
+
+  #find(strategy: string, filter: ServiceFilter): EndpointSet {
+    const wanted = compileServiceFilter(filter);
+    const key = `${strategy} ${this.#filterKeys.keyOf(filter)}`;
+    const set = this.#byKey.get(key) ?? this.#make(strategy, wanted);
+    this.#byKey.delete(key);
+    this.#byKey.set(key, set);
+    for (const oldest of this.#byKey.keys()) {
+      if (this.#byKey.size <= maxSets) break;
+      this.#byKey.delete(oldest);
+    }
+    const strategies = this.#byFilter.get(filter) ?? new Map<string, EndpointSet>();
+    this.#byFilter.set(filter, strategies.set(strategy, set));
+    return set;
+  }
+
+  #make(strategy: string, wanted: InstancePredicate): EndpointSet {
+    return new EndpointSet({
+      strategy: this.#parts.makeStrategy(strategy),
+      wanted,
+      count: this.#parts.count,
+      join: this.#join,
+      logger: this.#parts.logger,
+    });
+  }
+
+  /** A set joins with its first use, and again if it is used after it had to make room. */
+  readonly #join = (set: EndpointSet): void => {
+    this.#joined.add(set);
+    for (const oldest of this.#joined) {
+      if (this.#joined.size <= maxSets) break;
+      this.#joined.delete(oldest);
+      oldest.leave();
+    }
+    this.#listening = [...this.#joined].filter(({ listens }) => listens);
+    set.update(this.#endpoints);
+  };
+}
+
+const everything: ServiceFilter = Object.freeze({});
+
+/** More combinations of strategy and filter than this are not kept up to date at once. */
+const maxSets = 64;

@@ -1,0 +1,19 @@
+import type { ServiceInstance } from '@sd/core';
+import type { Endpoint } from './endpoint.ts';
+
+/** The pool's own, writable side of an endpoint. */
+export class PooledEndpoint implements Endpoint {
+  readonly id: string;
+  readonly slot: number;
+  instance: ServiceInstance;
+  inFlight = 0;
+  ejected = false;
+  /** It left the pool; attempts on it may still be under way. */
+  gone = false;
+
+  constructor(instance: ServiceInstance, slot: number) {
+    this.id = instance.id;
+    this.instance = instance;
+    this.slot = slot;
+  }
+}
