@@ -54,35 +54,53 @@ export function configIssues(
 }
 
 function configIssue(issue: v.BaseIssue<unknown>): ConfigIssue {
-  const key = issue.path?.at(-1);
-  const unknownOption = issue.type === 'strict_object' && issue.expected === 'never';
-  return {
-    field: v.getDotPath(issue) ?? '',
-    received: unknownOption
-      ? 'an unknown option'
-      : describeValue(key === undefined ? issue.input : key.value),
-    expected: unknownOption ? 'no such option' : issue.message,
-  };
+  const at = issue.path?.at(-1);
+  // A path is made of keys, and those of a record in a store are anybody's text.
+  const field = shorten(JSON.stringify(v.getDotPath(issue) ?? '').slice(1, -1), 160);
+  if (issue.type === 'strict_object' && issue.expected === 'never')
+    return { field, received: 'an unknown option', expected: 'no such option' };
+  const input = at === undefined || at.origin === 'key' ? issue.input : at.value;
+  const hidden = input !== undefined && isSecret(field);
+  return { field, received: hidden ? '***' : describeValue(input), expected: issue.message };
 }
 
 function describeIssue({ field, received, expected }: ConfigIssue): string {
   return `${field === '' ? 'the value' : `"${field}"`} is ${received}, expected ${expected}`;
 }
 
-/** A short, safe rendering of any value for messages: at most 80 characters, credentials in URLs masked. */
+/** A short, safe rendering of any value for messages: at most 80 characters, credentials masked. Never throws. */
 export function describeValue(value: unknown): string {
   if (value === undefined) return 'missing';
   if (typeof value === 'function') return 'a function';
-  if (typeof value === 'bigint' || typeof value === 'symbol' || typeof value === 'number')
-    return String(value);
-  const text = stringify(value).replace(/(\/\/[^/:@\s"]*):[^@\s"]*@/g, '$1:***@');
-  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
+  return shorten(asText(value), 80);
 }
 
-function stringify(value: unknown): string {
+function asText(value: unknown): string {
+  if (typeof value === 'number' || typeof value === 'bigint' || typeof value === 'symbol')
+    return String(value);
   try {
-    return JSON.stringify(value);
+    const json: unknown = JSON.stringify(value, withoutCredentials);
+    if (typeof json === 'string') return json;
   } catch {
-    return Object.prototype.toString.call(value);
+    // circular, too deep, or it throws when it is read
   }
+  return 'an object';
 }
+
+function withoutCredentials(key: string, value: unknown): unknown {
+  if (isSecret(key)) return '***';
+  return typeof value === 'string' ? maskUserInfo(value) : value;
+}
+
+const isSecret = (name: string): boolean =>
+  /passw|passphrase|secret|token|credential|authorization|api.?key|private.?key/i.test(name);
+
+/** From the first `//` to the last `@`: a password may itself contain any character of a URL. */
+function maskUserInfo(text: string): string {
+  const start = text.indexOf('//');
+  const end = text.lastIndexOf('@');
+  return start === -1 || end < start ? text : `${text.slice(0, start)}//***${text.slice(end)}`;
+}
+
+const shorten = (text: string, maxLength: number): string =>
+  text.length > maxLength ? `${text.slice(0, maxLength - 3)}...` : text;
