@@ -27,7 +27,7 @@ interface StoreHarness<B extends DiscoveryBackend> {
   readonly time: TestTime;
   /** Whether the store tells of changes by itself; otherwise they are seen within `pollBoundMs`. */
   readonly push: boolean;
-  /** P: what polling may add until a change, or an expiry, is seen, in milliseconds; 0 if all is pushed. */
+  /** P: milliseconds that polling adds until a change or an expiry is seen. Less than the ttl; 0 if all is pushed. */
   readonly pollBoundMs: number;
   /** A client as another process would be: a connection of its own to the same store. */
   createClient(): Promise<BackendClient<B>>;
