@@ -73,7 +73,6 @@ describe('a mistake in services given in code', () => {
     ['http://secret:word@a:80', '', 'a URL with credentials', 'a URL without user name and password'],
     ['http://a:0', '.port', '0', 'a whole number from 1 to 65535'],
     [{ host: 'a', port: 70_000 }, '.port', '70000', 'a whole number from 1 to 65535'],
-    [{ host: 'a' }, '.port', 'missing', 'an object with service, host and port'],
     [{ host: 'a', port: 80, wieght: 2 }, '.wieght', 'an unknown option', 'no such option'],
     [{ host: 'a', port: 80, tags: ['x', 5] }, '.tags.1', '5', 'a tag of 1 to 256 characters'],
     [{ host: 'a', port: 80, service: 'payments' }, '.service', '"payments"', '"orders", or nothing'],
@@ -83,6 +82,10 @@ describe('a mistake in services given in code', () => {
     expect(mistakesIn('http://10.0.0.1:80', entry)).toEqual([
       { field: `services.orders.1${field}`, received, expected },
     ]);
+  });
+
+  it('may be that a field is missing', () => {
+    expect(mistakesIn({ host: 'a' })).toMatchObject([{ field: 'services.orders.0.port', received: 'missing' }]);
   });
 
   it('is the second of two instances with the same id', () => {
