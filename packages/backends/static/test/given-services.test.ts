@@ -85,7 +85,9 @@ describe('a mistake in services given in code', () => {
   });
 
   it('may be that a field is missing', () => {
-    expect(mistakesIn({ host: 'a' })).toMatchObject([{ field: 'services.orders.0.port', received: 'missing' }]);
+    expect(mistakesIn({ host: 'a' })).toMatchObject([
+      { field: 'services.orders.0.port', received: 'missing' },
+    ]);
   });
 
   it('is the second of two instances with the same id', () => {
