@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { Agent, createServer, get, type IncomingMessage, type Server } from 'node:http';
 import { connect, createServer as createTcpServer } from 'node:net';
 import { ClosedError, systemClock, type InstanceStatus } from '@sd/core';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { orders, rejection, setUp, unavailable } from './fixture.ts';
 import { answer, never } from './scripted-backend.ts';
 
@@ -251,9 +251,10 @@ describe('drain of a server', () => {
     const registration = await registry.register({ ...orders, port, server });
     const inFlight = request(port, new Agent({ keepAlive: true }));
     await arrived();
+    const sweep = vi.spyOn(server, 'closeIdleConnections');
 
     const draining = registration.drain({ propagationMs: 0 });
-    await becomes(() => !server.listening);
+    await becomes(() => sweep.mock.calls.length >= 2); // by close(), and once more: still busy
     const repliedAt = performance.now();
     reply();
     (await inFlight).resume();

@@ -79,6 +79,36 @@ describe('a lost registration', () => {
     expect(backend.requests).toHaveLength(tries + 1);
   });
 
+  it('waits longer and longer when it is lost again and again', async () => {
+    const { backend, clock, registry } = setUp({ rng: () => 0.999 });
+    await registry.register(orders);
+    const triedAt: number[] = [];
+    backend.onRegister = () => {
+      triedAt.push(Math.round(clock.monotonic()));
+      clock.setTimer(() => backend.lose('orders-1', 'deleted'), 0);
+    };
+
+    backend.lose('orders-1', 'deleted');
+    await clock.advance(20_000);
+
+    expect(triedAt).toEqual([999, 2_997, 6_993, 14_985]);
+  });
+
+  it('comes back as fast as the first time when it had lasted', async () => {
+    const { backend, clock, registry } = setUp({ rng: () => 0.999 });
+    const registration = await registry.register(orders);
+    backend.onRegister = unavailable;
+    backend.lose('orders-1', 'expired');
+    await clock.advance(60_000);
+    backend.onRegister = () => undefined;
+    await clock.advance(20_000);
+
+    backend.lose('orders-1', 'expired');
+    await clock.advance(1_000);
+
+    expect(registration.state.value).toBe('published');
+  });
+
   it('comes back when denied access is granted again, and says so as an error', async () => {
     const { backend, clock, logger, registry } = setUp();
     const registration = await registry.register(orders);

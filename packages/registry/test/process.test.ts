@@ -5,6 +5,9 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { setUp } from './fixture.ts';
 
+const signalled = new URL('./programs/signalled.ts', import.meta.url);
+const forgotten = new URL('./programs/forgotten.ts', import.meta.url);
+const waiting = new URL('./programs/waiting.ts', import.meta.url);
 const options = { timeout: 20_000 };
 
 describe('a shutdown signal', () => {
@@ -12,7 +15,7 @@ describe('a shutdown signal', () => {
     'drains everything and lets the process die of it: %s',
     options,
     async (signal) => {
-      const program = await start('signalled', []);
+      const program = await start(signalled);
 
       program.child.kill(signal);
 
@@ -22,7 +25,7 @@ describe('a shutdown signal', () => {
   );
 
   it('kills at once when it comes a second time', options, async () => {
-    const program = await start('signalled', ['slow']);
+    const program = await start(signalled, ['slow']);
 
     program.child.kill('SIGTERM');
     await program.prints('draining');
@@ -33,7 +36,7 @@ describe('a shutdown signal', () => {
   });
 
   it('leaves the end of the process to others who listen to it', options, async () => {
-    const program = await start('signalled', ['listener']);
+    const program = await start(signalled, ['listener']);
 
     program.child.kill('SIGTERM');
 
@@ -54,26 +57,25 @@ describe('a shutdown signal', () => {
 
 describe('the process', () => {
   it('is not kept alive by a registration, nor by its return', options, async () => {
-    const program = await start('forgotten', []);
+    const program = await start(forgotten);
 
     expect(await program.end()).toEqual({ code: 0, signal: null });
     expect(program.printed).toContain('ends by itself');
   });
 
   it('is kept alive while a registration is awaited', options, async () => {
-    const program = await start('waiting', []);
+    const program = await start(waiting);
 
     expect(await program.end()).toEqual({ code: 0, signal: null });
     expect(program.printed).toEqual(['published']);
   });
 });
 
-/** Runs a program of `test/programs` from source; resolves when it has printed a first line. */
-async function start(name: string, args: readonly string[]) {
-  const file = fileURLToPath(new URL(`programs/${name}.ts`, import.meta.url));
+/** Runs a program from source; resolves when it has printed a first line. */
+async function start(program: URL, args: readonly string[] = []) {
   const child: ChildProcessWithoutNullStreams = spawn(
     process.execPath,
-    ['--conditions=@sd/source', '--import', 'tsx', file, ...args],
+    ['--conditions=@sd/source', '--import', 'tsx', fileURLToPath(program), ...args],
     { stdio: 'pipe' },
   );
   onTestFinished(() => void child.kill('SIGKILL'));

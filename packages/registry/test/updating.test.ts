@@ -77,6 +77,26 @@ describe('update', () => {
     expect(backend.stored.get('orders-1')?.weight).toBe(2);
   });
 
+  it('starts with short pauses again after it had worked', async () => {
+    const { backend, clock, registry } = setUp({ rng: () => 0.999 });
+    const registration = await registry.register(orders);
+    backend.onUpdate = unavailable;
+    const first = registration.update({ weight: 2 });
+    await clock.advance(60_000);
+    backend.onUpdate = () => undefined;
+    await clock.advance(10_000);
+    await first;
+
+    backend.onUpdate = unavailable;
+    const second = registration.update({ weight: 3 });
+    await clock.advance(0);
+    backend.onUpdate = () => undefined;
+    await clock.advance(1_000);
+    await second;
+
+    expect(backend.stored.get('orders-1')?.weight).toBe(3);
+  });
+
   it('registers again when the store has lost the instance meanwhile', async () => {
     const { backend, clock, registry } = setUp();
     const registration = await registry.register(orders);
