@@ -1,5 +1,6 @@
 import * as v from 'valibot';
-import { completeInstance, looseInit, type ServiceInstance } from './service-instance.ts';
+import { looseInit } from './instance-fields.ts';
+import { completeInstance, type ServiceInstance } from './service-instance.ts';
 import { configIssues, describeValue } from './validation.ts';
 
 /** Longest record that is read at all, in UTF-16 code units. */
@@ -16,19 +17,25 @@ export function encodeInstance(instance: ServiceInstance): string {
 }
 
 /**
- * Reads what a store holds: JSON text or an object, from anybody. Never throws.
- * Sizes are bounded, `__proto__` and its like are dropped, unknown fields are kept.
+ * Reads what a store holds: JSON text, or an object that could be JSON, from anybody. Never throws.
+ * Sizes are bounded, `__proto__` and its like are dropped at every level, unknown fields are kept.
  * @param expected what the place of the record says already; a record that contradicts it is malformed
  */
 export function parseInstance(
   record: unknown,
   expected: { readonly service: string; readonly id?: string },
 ): ParsedRecord {
-  if (typeof record === 'string' && record.length > maxRecordLength) {
-    return { problem: `the record is ${record.length} characters long, at most ${maxRecordLength} are read` };
+  // As text, an object has a size, no getters, and nothing in it that could change later.
+  const text = typeof record === 'object' ? toJson(record) : record;
+  if (typeof text !== 'string') {
+    return {
+      problem: `the record is ${describeValue(record)}, expected JSON or what can be written as JSON`,
+    };
   }
-  const value = typeof record === 'string' ? parseJson(record) : record;
-  const result = v.safeParse(looseInit, value);
+  if (text.length > maxRecordLength) {
+    return { problem: `the record is ${text.length} characters long, at most ${maxRecordLength} are read` };
+  }
+  const result = v.safeParse(looseInit, parseJson(text), { abortEarly: true });
   if (!result.success) {
     const [{ field, received, expected: wanted }] = configIssues(result.issues);
     return { problem: `${field === '' ? 'the record' : `"${field}"`} is ${received}, expected ${wanted}` };
@@ -52,5 +59,14 @@ function parseJson(text: string): unknown {
     return JSON.parse(text);
   } catch {
     return text;
+  }
+}
+
+/** Nothing for what contains itself, is nested without end, or throws when it is read. */
+function toJson(value: object | null): unknown {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return undefined;
   }
 }
