@@ -1,6 +1,9 @@
 import { ConfigValidationError, describeValue } from './validation.ts';
 
-/** Where `@sd/*` reports what no caller waits for. `console`, pino and winston fit as they are. */
+/**
+ * Where `@sd/*` reports what no caller waits for. `console` and winston fit as they are; pino wants the details before
+ * the message.
+ */
 export interface DiscoveryLogger {
   debug(message: string, details?: LogDetails): void;
   info(message: string, details?: LogDetails): void;
@@ -43,9 +46,20 @@ function writeToConsole(level: 'warn' | 'error', message: string, details?: LogD
 let current: DiscoveryLogger = consoleLogger;
 
 /** Follows `setLogger`, also for objects that were made before it was called. */
-export const globalLogger: DiscoveryLogger = {
-  debug: (message, details) => current.debug(message, details),
-  info: (message, details) => current.info(message, details),
-  warn: (message, details) => current.warn(message, details),
-  error: (message, details) => current.error(message, details),
-};
+export const globalLogger: DiscoveryLogger = unfailing(() => current);
+
+/** What is reported on must go on when the logger fails: it is reported on the console then. */
+export function unfailing(logger: () => DiscoveryLogger): DiscoveryLogger {
+  const method =
+    (level: keyof DiscoveryLogger) =>
+    (message: string, details?: LogDetails): void => {
+      try {
+        // `console` would print an undefined that is passed on.
+        if (details === undefined) logger()[level](message);
+        else logger()[level](message, details);
+      } catch (loggerError) {
+        consoleLogger[level](message, { ...details, loggerError });
+      }
+    };
+  return { debug: method('debug'), info: method('info'), warn: method('warn'), error: method('error') };
+}

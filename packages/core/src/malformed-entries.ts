@@ -1,4 +1,5 @@
-import { globalLogger, type DiscoveryLogger } from './logger.ts';
+import { globalLogger, unfailing, type DiscoveryLogger } from './logger.ts';
+import { describeValue } from './validation.ts';
 
 /** An entry of a store that could not be read; it was skipped and the others were served. */
 export interface MalformedEntry {
@@ -9,25 +10,28 @@ export interface MalformedEntry {
 }
 
 export interface MalformedReport {
-  /** Distinct malformed entries met so far. */
+  /** Distinct places of the store that held a malformed entry so far; 1,000 means that many or more. */
   readonly count: number;
-  /** The newest of them, at most 20. */
+  /** The newest of them, at most 20, each with its latest problem. */
   readonly recent: readonly MalformedEntry[];
 }
 
-/** Counts and reports each malformed entry of a backend once, however often it is read. */
+/** How many places are remembered, and so how often a hostile store can make us log. */
+const maxCount = 1_000;
+
+/** Counts and reports each malformed entry of a backend once, however often it is read or broken anew. */
 export class MalformedEntries implements MalformedReport {
   readonly #logger: DiscoveryLogger;
-  readonly #known = new Set<string>();
+  /** The latest problem, by place. */
+  readonly #problems = new Map<string, string>();
   #recent: readonly MalformedEntry[] = [];
-  #count = 0;
 
   constructor(logger: DiscoveryLogger = globalLogger) {
-    this.#logger = logger;
+    this.#logger = unfailing(() => logger);
   }
 
   get count(): number {
-    return this.#count;
+    return this.#problems.size;
   }
 
   get recent(): readonly MalformedEntry[] {
@@ -35,14 +39,21 @@ export class MalformedEntries implements MalformedReport {
   }
 
   report(entry: MalformedEntry): void {
-    const fingerprint = JSON.stringify([entry.service, entry.key, entry.problem]);
-    if (this.#known.has(fingerprint)) return;
-    if (this.#known.size === 1_000) this.#known.clear();
-    this.#known.add(fingerprint);
-    this.#count += 1;
-    this.#recent = [...this.#recent.slice(-19), entry];
-    this.#logger.warn(`Skipped a malformed entry of service "${entry.service}": ${entry.problem}`, {
-      key: entry.key,
-    });
+    const { service, key, problem } = shortened(entry);
+    const place = JSON.stringify([service, key]);
+    const known = this.#problems.get(place);
+    if (known === problem || (known === undefined && this.count === maxCount)) return;
+    this.#problems.set(place, problem);
+    const others = this.#recent.filter((other) => other.service !== service || other.key !== key);
+    this.#recent = Object.freeze([...others.slice(-19), Object.freeze({ service, key, problem })]);
+    if (known !== undefined) return;
+    this.#logger.warn(`Skipped a malformed entry of service ${describeValue(service)}: ${problem}`, { key });
+    if (this.count === maxCount)
+      this.#logger.warn(`Met ${maxCount} malformed entries; further ones are skipped in silence`);
   }
+}
+
+/** All three come from a store and have any length. */
+function shortened({ service, key, problem }: MalformedEntry): MalformedEntry {
+  return { service: service.slice(0, 128), key: key.slice(0, 256), problem: problem.slice(0, 1_000) };
 }
