@@ -22,9 +22,14 @@ export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
   setTimer(callback, delayMs, options) {
-    // Node fires a delay above 2^31 - 1 ms at once.
-    const handle = setTimeout(callback, Math.min(delayMs, 2_147_483_647));
-    if (options?.keepAlive !== true) handle.unref();
+    let handle: NodeJS.Timeout;
+    const arm = (leftMs: number): void => {
+      // Node fires a delay above 2^31 - 1 ms at once.
+      const stepMs = Math.min(leftMs, 2_147_483_647);
+      handle = setTimeout(() => (leftMs > stepMs ? arm(leftMs - stepMs) : callback()), stepMs);
+      if (options?.keepAlive !== true) handle.unref();
+    };
+    arm(delayMs);
     return { cancel: () => clearTimeout(handle) };
   },
 };
