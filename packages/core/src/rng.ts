@@ -6,6 +6,7 @@ export const systemRng: Rng = Math.random;
 /**
  * A small generator for tests and simulations: the same seed gives the same numbers.
  * Not for secrets. Source: mulberry32 (Tommy Ettinger, public domain).
+ * @param seed a whole number
  */
 export function seededRng(seed: number): Rng {
   let state = seed | 0;
