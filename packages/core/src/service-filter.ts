@@ -16,7 +16,7 @@ export interface ServiceFilter {
   /** Semver range as npm reads it, e.g. `^2.1.0`. Instances without a valid version are left out. */
   readonly version?: string | undefined;
   /** Whatever else; called once per instance and change, so it must depend on the instance alone. */
-  readonly predicate?: ((instance: ServiceInstance) => boolean) | undefined;
+  readonly predicate?: InstancePredicate | undefined;
 }
 
 export type InstancePredicate = (instance: ServiceInstance) => boolean;
