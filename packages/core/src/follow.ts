@@ -2,34 +2,23 @@ import { abortable } from './abortable.ts';
 import { Backoff } from './backoff.ts';
 import type { DiscoveryBackend } from './backend.ts';
 import { sleep, systemClock, type Clock, type Timer } from './clock.ts';
-import { BackendUnavailableError, ClosedError } from './errors.ts';
-import { globalLogger, type DiscoveryLogger } from './logger.ts';
-import { systemRng, type Rng } from './rng.ts';
-import { sameInstance, type ServiceInstance } from './service-instance.ts';
+import { ClosedError } from './errors.ts';
+import { followOptions, type FollowOptions } from './follow-options.ts';
+import { globalLogger, unfailing, type DiscoveryLogger } from './logger.ts';
+import { lookUp } from './lookup.ts';
+import { systemRng } from './rng.ts';
+import { validateServiceName, type ServiceInstance } from './service-instance.ts';
 import type { ServiceView } from './service-view.ts';
-import { ShrinkGuard, type ShrinkGuardOptions } from './shrink-guard.ts';
-
-export interface FollowOptions {
-  /** Called with each new view, never with one that says the same as the last. */
-  readonly onChange?: ((view: ServiceView) => void) | undefined;
-  /** Changes that arrive within this time of the last are applied together, in milliseconds. Default: 20. */
-  readonly coalesceMs?: number | undefined;
-  /** A watch that has not yielded its first snapshot by then counts as failed, in milliseconds. Default: 10,000. */
-  readonly firstSnapshotTimeoutMs?: number | undefined;
-  /** First and longest pause between attempts to watch, in milliseconds. Default: 100 and 15,000. */
-  readonly reconnect?:
-    { readonly baseMs?: number | undefined; readonly capMs?: number | undefined } | undefined;
-  readonly shrinkGuard?: ShrinkGuardOptions | undefined;
-  readonly clock?: Clock | undefined;
-  readonly rng?: Rng | undefined;
-  readonly logger?: DiscoveryLogger | undefined;
-}
+import { ShrinkGuard } from './shrink-guard.ts';
+import { asList, assertSnapshot, withIdentity } from './snapshot.ts';
+import { validate } from './validation.ts';
+import { keepWatching } from './watching.ts';
 
 /** A service being followed. */
 export interface Following {
   readonly view: ServiceView;
   /**
-   * Resolves with the first view that has been in sync with the store.
+   * Resolves with the view as soon as it has been in sync with the store; it may have become stale since.
    * @throws the signal's reason, or {@link ClosedError}
    */
   ready(options?: { readonly signal?: AbortSignal | undefined }): Promise<ServiceView>;
@@ -40,153 +29,107 @@ export interface Following {
 /**
  * Supervises the watch of one service, for as long as it is not closed: reconnects with full jitter, keeps the last
  * good snapshot and marks it stale, holds what a troubled store suddenly forgets, and folds bursts into one change.
+ * @throws {ConfigValidationError} naming each wrong option, or the name that no service can have
  */
 export function follow(backend: DiscoveryBackend, service: string, options: FollowOptions = {}): Following {
-  return new Follower(backend, service, options);
+  return new Follower(backend, validateServiceName(service), validate('follow()', followOptions, options));
 }
-
-/** A watch that lived this long was a success: the next failure starts with the shortest pause again. */
-const settledAfterMs = 10_000;
 
 class Follower implements Following {
   readonly #backend: DiscoveryBackend;
   readonly #service: string;
   readonly #onChange: (view: ServiceView) => void;
   readonly #coalesceMs: number;
-  readonly #firstSnapshotTimeoutMs: number;
+  readonly #timeoutMs: number;
   readonly #guard: ShrinkGuard;
-  readonly #backoff: Backoff;
   readonly #clock: Clock;
   readonly #logger: DiscoveryLogger;
   readonly #closed = new AbortController();
-  readonly #firstView: Promise<ServiceView>;
-  #resolveFirstView!: (view: ServiceView) => void; // set by the promise's constructor, which runs at once
-  #rejectFirstView!: (error: unknown) => void; // the same
+  readonly #synced: Promise<void>;
+  #resolveSynced!: () => void; // set by the promise's constructor, which runs at once
+  #rejectSynced!: (error: unknown) => void; // the same
   #view: ServiceView;
   #pending: readonly ServiceInstance[] | undefined;
   #appliedAt = -Infinity;
   #applyTimer: Timer | undefined;
-  #verifyTimer: Timer | undefined;
+  /** Aborts the verification under way. */
+  #verification: AbortController | undefined;
 
   constructor(backend: DiscoveryBackend, service: string, options: FollowOptions) {
-    const { clock = systemClock, rng = systemRng, reconnect } = options;
+    const { clock = systemClock, rng = systemRng, logger = globalLogger, reconnect } = options;
     this.#backend = backend;
     this.#service = service;
     this.#onChange = options.onChange ?? (() => undefined);
     this.#coalesceMs = options.coalesceMs ?? 20;
-    this.#firstSnapshotTimeoutMs = options.firstSnapshotTimeoutMs ?? 10_000;
+    this.#timeoutMs = options.firstSnapshotTimeoutMs ?? 10_000;
     this.#guard = new ShrinkGuard(options.shrinkGuard);
-    this.#backoff = new Backoff({ baseMs: reconnect?.baseMs ?? 100, capMs: reconnect?.capMs ?? 15_000, rng });
     this.#clock = clock;
-    this.#logger = options.logger ?? globalLogger;
-    this.#view = {
-      service,
-      state: 'connecting',
-      since: clock.now(),
-      instances: [],
-      held: 0,
-      error: undefined,
-    };
-    this.#firstView = new Promise((resolve, reject) => {
-      this.#resolveFirstView = resolve;
-      this.#rejectFirstView = reject;
+    this.#logger = unfailing(() => logger);
+    this.#view = emptyView(service, clock.now());
+    this.#synced = new Promise((resolve, reject) => {
+      this.#resolveSynced = resolve;
+      this.#rejectSynced = reject;
     });
-    this.#firstView.catch(() => undefined); // nobody has to wait for the first view
-    void this.#run();
+    this.#synced.catch(() => undefined); // nobody has to wait for it
+    void keepWatching({
+      backend,
+      service,
+      firstSnapshotTimeoutMs: this.#timeoutMs,
+      backoff: new Backoff({ baseMs: reconnect?.baseMs ?? 100, capMs: reconnect?.capMs ?? 15_000, rng }),
+      clock,
+      logger: this.#logger,
+      signal: this.#closed.signal,
+      onSnapshot: (snapshot) => this.#received(snapshot),
+      onLost: (error) => this.#lost(error),
+    });
   }
 
   get view(): ServiceView {
     return this.#view;
   }
 
-  ready({ signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<ServiceView> {
-    return abortable(this.#firstView, signal);
+  async ready({ signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<ServiceView> {
+    await abortable(this.#synced, signal);
+    this.#closed.signal.throwIfAborted();
+    return this.#view;
   }
 
   close(): void {
     if (this.#closed.signal.aborted) return;
     const closed = new ClosedError(`The view of service "${this.#service}"`, { service: this.#service });
     this.#closed.abort(closed);
-    this.#rejectFirstView(closed);
+    this.#rejectSynced(closed);
     this.#applyTimer?.cancel();
-    this.#verifyTimer?.cancel();
+    this.#stopVerifying();
   }
 
-  async #run(): Promise<void> {
-    for (;;) {
-      const startedAt = this.#clock.monotonic();
-      const error = await this.#watchUntilItFails();
-      if (this.#closed.signal.aborted) return;
-      this.#lost(error);
-      if (this.#clock.monotonic() - startedAt >= settledAfterMs) this.#backoff.reset();
-      try {
-        await sleep(this.#clock, this.#backoff.next(), { signal: this.#closed.signal });
-      } catch {
-        return; // closed
-      }
+  #received(snapshot: readonly ServiceInstance[]): void {
+    assertSnapshot(snapshot);
+    if (this.#view.state !== 'live') {
+      if (this.#view.state === 'stale') this.#guard.recovered(this.#clock.monotonic());
+      return this.#apply(snapshot);
     }
-  }
-
-  async #watchUntilItFails(): Promise<unknown> {
-    const watch = new AbortController();
-    const stop = (): void => watch.abort(this.#closed.signal.reason);
-    this.#closed.signal.addEventListener('abort', stop, { once: true });
-    const tooLate = this.#clock.setTimer(
-      () =>
-        watch.abort(
-          this.#unavailable(`no snapshot of "${this.#service}" within ${this.#firstSnapshotTimeoutMs} ms`),
-        ),
-      this.#firstSnapshotTimeoutMs,
-    );
-    try {
-      const snapshots = this.#backend.watch(this.#service, { signal: watch.signal })[Symbol.asyncIterator]();
-      for (;;) {
-        const next = await abortable(snapshots.next(), watch.signal);
-        if (next.done === true)
-          return watch.signal.reason ?? this.#unavailable(`the watch of "${this.#service}" ended`);
-        tooLate.cancel();
-        this.#received(next.value);
-      }
-    } catch (error) {
-      return error;
-    } finally {
-      tooLate.cancel();
-      watch.abort();
-      this.#closed.signal.removeEventListener('abort', stop);
-    }
-  }
-
-  #unavailable(problem: string): BackendUnavailableError {
-    return new BackendUnavailableError(this.#backend.name, problem, { service: this.#service });
+    this.#pending = snapshot;
+    const waitMs = this.#appliedAt + this.#coalesceMs - this.#clock.monotonic();
+    if (waitMs <= 0) this.#applyPending();
+    else this.#applyTimer ??= this.#clock.setTimer(() => this.#applyPending(), waitMs);
   }
 
   #lost(error: unknown): void {
     this.#applyPending();
-    this.#verifyTimer?.cancel();
-    const { state } = this.#view;
-    if (state === 'live') {
-      this.#logger.warn(`Lost the store of service "${this.#service}"; serving the last good snapshot`, {
-        error,
-      });
-    } else if (this.#view.error === undefined) {
-      this.#logger.warn(`Cannot watch service "${this.#service}" yet; trying again`, { error });
+    this.#stopVerifying();
+    const { state, error: before } = this.#view;
+    if (state === 'live') this.#guard.lost(this.#clock.monotonic());
+    if (before === undefined || kindOf(error) !== kindOf(before)) {
+      const loss = state === 'connecting' ? 'Cannot watch' : 'Lost the store of';
+      const rest = state === 'connecting' ? 'trying again' : 'serving the last good snapshot';
+      this.#logger.warn(`${loss} service "${this.#service}"; ${rest}`, { error });
     }
     this.#publish({
       ...this.#view,
       ...(state === 'live' ? { state: 'stale', since: this.#clock.now() } : {}),
       error,
     });
-  }
-
-  #received(snapshot: readonly ServiceInstance[]): void {
-    if (this.#view.state !== 'live') {
-      if (this.#view.state === 'stale') this.#guard.troubled(this.#clock.monotonic());
-      return this.#apply(snapshot);
-    }
-    this.#pending = snapshot;
-    const wait = this.#appliedAt + this.#coalesceMs - this.#clock.monotonic();
-    if (wait <= 0) this.#applyPending();
-    else this.#applyTimer ??= this.#clock.setTimer(() => this.#applyPending(), wait);
   }
 
   #applyPending(): void {
@@ -198,67 +141,67 @@ class Follower implements Following {
   }
 
   #apply(snapshot: readonly ServiceInstance[]): void {
-    const known = new Map(this.#view.instances.map((instance) => [instance.id, instance]));
-    const next = new Map<string, ServiceInstance>();
-    for (const instance of snapshot) {
-      const before = known.get(instance.id);
-      next.set(instance.id, before !== undefined && sameInstance(before, instance) ? before : instance);
-    }
-    const held = this.#guard.held(this.#view.instances, next, this.#clock.monotonic());
-    this.#appliedAt = this.#clock.monotonic();
-    this.#verifyTimer?.cancel();
-    if (held.length > 0) this.#doubt(held.length);
-    const instances = [...next.values(), ...held].sort((left, right) => (left.id < right.id ? -1 : 1));
-    const wasLive = this.#view.state === 'live';
-    if (!wasLive && this.#view.error !== undefined)
+    const { instances: known, state, since, error } = this.#view;
+    const next = withIdentity(snapshot, known);
+    if (state !== 'live' && error !== undefined)
       this.#logger.info(`Service "${this.#service}" is in sync again`);
+    this.#appliedAt = this.#clock.monotonic();
+    const held = this.#guard.hold(known, next, this.#appliedAt);
+    if (held.length === 0) this.#stopVerifying();
+    else this.#startVerifying(held.length);
     this.#publish({
       service: this.#service,
       state: 'live',
-      since: wasLive ? this.#view.since : this.#clock.now(),
-      instances: sameList(instances, this.#view.instances) ? this.#view.instances : instances,
+      since: state === 'live' ? since : this.#clock.now(),
+      instances: asList([...next.values(), ...held], known),
       held: held.length,
       error: undefined,
     });
-    this.#resolveFirstView(this.#view);
+    this.#resolveSynced();
   }
 
-  #doubt(held: number): void {
+  #startVerifying(held: number): void {
+    if (this.#verification !== undefined) return;
     if (this.#view.held === 0) {
       this.#logger.warn(
         `The store suddenly forgot ${held} instances of "${this.#service}"; keeping them until verified`,
       );
     }
-    this.#scheduleVerification();
+    this.#verification = new AbortController();
+    void this.#verify(this.#verification.signal);
   }
 
-  #scheduleVerification(): void {
-    const wait = this.#guard.doubtUntil - this.#clock.monotonic();
-    this.#verifyTimer = this.#clock.setTimer(() => void this.#verify(), wait);
+  #stopVerifying(): void {
+    this.#verification?.abort();
+    this.#verification = undefined;
   }
 
-  async #verify(): Promise<void> {
-    const { signal } = this.#closed;
-    const before = this.#view;
-    try {
-      const confirmed = await this.#backend.getInstances(this.#service, { signal });
-      // Whatever the watch brought meanwhile is newer and has its own verification.
-      if (signal.aborted || this.#view !== before) return;
-      this.#guard.trust();
-      this.#apply(confirmed);
-    } catch (error) {
-      if (signal.aborted || this.#view !== before) return;
-      this.#logger.warn(`Could not verify service "${this.#service}"; keeping ${before.held} instances`, {
-        error,
-      });
-      this.#guard.troubled(this.#clock.monotonic());
-      this.#scheduleVerification();
+  /** Asks the store itself, for as long as something is held and the watch is up. Never rejects. */
+  async #verify(signal: AbortSignal): Promise<void> {
+    let waitMs = this.#guard.doubtUntil - this.#clock.monotonic();
+    for (;;) {
+      try {
+        await sleep(this.#clock, waitMs, { signal });
+        const limits = { clock: this.#clock, timeoutMs: this.#timeoutMs, signal };
+        const listed = await lookUp(this.#backend, this.#service, limits);
+        signal.throwIfAborted(); // it may have aborted in the moment between the answer and here
+        // What is not held came by the watch, which is as new as the answer: the answer is about the rest.
+        const watched = this.#view.instances.filter((instance) => !this.#guard.isHeld(instance));
+        this.#guard.verified(listed);
+        this.#apply(watched);
+      } catch (error) {
+        if (signal.aborted) return;
+        const problem = `Could not verify service "${this.#service}"; keeping ${this.#view.held} instances`;
+        this.#logger.warn(problem, { error });
+      }
+      waitMs = this.#guard.verifyAfterMs;
     }
   }
 
   #publish(view: ServiceView): void {
+    if (this.#closed.signal.aborted) return;
     const before = this.#view;
-    this.#view = view;
+    this.#view = Object.freeze(view);
     const sameToReaders =
       view.state === before.state && view.instances === before.instances && view.held === before.held;
     if (sameToReaders && (view.error === undefined) === (before.error === undefined)) return;
@@ -270,6 +213,12 @@ class Follower implements Following {
   }
 }
 
-function sameList(left: readonly ServiceInstance[], right: readonly ServiceInstance[]): boolean {
-  return left.length === right.length && left.every((instance, index) => instance === right[index]);
+function emptyView(service: string, since: number): ServiceView {
+  const instances = Object.freeze([]);
+  return Object.freeze({ service, state: 'connecting', since, instances, held: 0, error: undefined });
+}
+
+/** Errors of one kind in a row are reported once. */
+function kindOf(error: unknown): unknown {
+  return error instanceof Error ? ('code' in error ? error.code : error.name) : typeof error;
 }

@@ -17,7 +17,8 @@ export {
   type ErrorContext,
   type LeaseLossReason,
 } from './errors.ts';
-export { follow, type Following, type FollowOptions } from './follow.ts';
+export { follow, type Following } from './follow.ts';
+export { followOptions, type FollowOptions } from './follow-options.ts';
 export { encodeInstance, maxRecordLength, parseInstance, type ParsedRecord } from './instance-record.ts';
 export { instanceStatuses, takesRequests, type InstanceStatus } from './instance-status.ts';
 export { Latest } from './latest.ts';

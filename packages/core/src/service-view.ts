@@ -13,7 +13,7 @@ export interface ServiceView {
   readonly since: number;
   /** Sorted by id; unchanged instances keep their object identity from one view to the next. */
   readonly instances: readonly ServiceInstance[];
-  /** How many of `instances` the store no longer lists: kept until a sudden shrinking is verified. */
+  /** How many of `instances` the watch no longer lists: kept until a sudden shrinking is verified. */
   readonly held: number;
   /** Why the view is not live; undefined when it is. */
   readonly error: unknown;

@@ -10,18 +10,21 @@ export interface ShrinkGuardOptions {
 
 /**
  * Doubts a store that forgets many instances right after trouble: it was restarted without its data, failed over to a
- * lagging replica, or its providers have not yet come back. What it forgot is held until `verifyAfterMs` has passed,
- * and is then believed if the store still says so. Without trouble, or when instances left one by one or drained
- * first, nothing is held: a real scale to zero goes through.
+ * lagging replica, or its providers have not yet come back. What it forgot is held until it is back, or until the
+ * store, asked again when the doubt is over, still denies it. Without trouble, or when instances left one by one or
+ * drained first, nothing is held: a real scale to zero goes through.
  */
 export class ShrinkGuard {
+  readonly verifyAfterMs: number;
   readonly #share: number;
-  readonly #verifyAfterMs: number;
+  #held: ReadonlyMap<string, ServiceInstance> = new Map();
+  #lostAt = -Infinity;
+  #doubtedSince = -Infinity;
   #doubtUntil = -Infinity;
 
   constructor({ share = 0.5, verifyAfterMs = 15_000 }: ShrinkGuardOptions = {}) {
     this.#share = share;
-    this.#verifyAfterMs = verifyAfterMs;
+    this.verifyAfterMs = verifyAfterMs;
   }
 
   /** Until when a shrinking is doubted, on the monotonic clock. */
@@ -29,27 +32,43 @@ export class ShrinkGuard {
     return this.#doubtUntil;
   }
 
-  /** The store was lost, or came back just now. @param monotonic milliseconds */
-  troubled(monotonic: number): void {
-    this.#doubtUntil = monotonic + this.#verifyAfterMs;
+  /** The store was lost. @param monotonic milliseconds */
+  lost(monotonic: number): void {
+    this.#lostAt = monotonic;
   }
 
-  /** The store was asked again and is believed. */
-  trust(): void {
-    this.#doubtUntil = -Infinity;
+  /** The store is back. @param monotonic milliseconds */
+  recovered(monotonic: number): void {
+    const briefly = monotonic - this.#lostAt < this.verifyAfterMs;
+    if (this.#held.size === 0 || !briefly) this.#doubtedSince = monotonic;
+    // A watch that is cut again and again must not put off the verification for ever.
+    this.#doubtUntil = Math.min(monotonic, this.#doubtedSince + 3 * this.verifyAfterMs) + this.verifyAfterMs;
   }
 
-  /** The instances to keep beside `next`: those it lacks, if that is suspicious; else none. */
-  held(
+  /** What to keep beside `next`, the watch's newest snapshot: instances that it lacks, if that is suspicious. */
+  hold(
     known: readonly ServiceInstance[],
     next: ReadonlyMap<string, ServiceInstance>,
     monotonic: number,
   ): readonly ServiceInstance[] {
-    if (monotonic >= this.#doubtUntil) return [];
-    const serving = known.filter((instance) => takesRequests(instance.status));
-    const missing = serving.filter((instance) => !next.has(instance.id));
-    return missing.length > 0 && (next.size === 0 || missing.length > serving.length * this.#share)
-      ? missing
-      : [];
+    const serving = known.filter(({ status }) => takesRequests(status));
+    const missing = serving.filter(({ id }) => !next.has(id));
+    const suspicious = next.size === 0 || missing.length > serving.length * this.#share;
+    const held =
+      suspicious && monotonic < this.#doubtUntil
+        ? missing
+        : [...this.#held.values()].filter(({ id }) => !next.has(id));
+    this.#held = new Map(held.map((instance) => [instance.id, instance]));
+    return held;
+  }
+
+  isHeld(instance: ServiceInstance): boolean {
+    return this.#held.has(instance.id);
+  }
+
+  /** The store was asked again: it is believed, and what it does not list is no longer held. */
+  verified(listed: readonly ServiceInstance[]): void {
+    this.#doubtUntil = -Infinity;
+    this.#held = new Map(listed.filter((each) => this.isHeld(each)).map((each) => [each.id, each]));
   }
 }
