@@ -11,12 +11,16 @@ export interface DiscoveryBackend extends AsyncDisposable {
   /** Names of all services that have an instance, in no particular order. */
   listServices(options?: BackendReadOptions): Promise<readonly string[]>;
 
-  /** The instances now; empty for a service that has none. */
+  /**
+   * The instances now; empty for a service that has none.
+   * @throws {ConfigValidationError} when no service can have this name; the store is not asked
+   */
   getInstances(service: string, options?: BackendReadOptions): Promise<readonly ServiceInstance[]>;
 
   /**
    * Yields the full current snapshot first (empty if there is none), then one for each change; intermediate ones may
-   * be skipped, equal ones need not be. Ends when the signal aborts.
+   * be skipped, and what says the same as before (`updatedAt` aside) is no change. Ends without an error when the
+   * signal aborts, and with a `ClosedError` when the backend is closed.
    * In sync, or thrown: a watch that has lost its store throws, it never goes quiet. It does not reconnect by itself:
    * `follow()` does, for every backend alike.
    */
@@ -25,7 +29,10 @@ export interface DiscoveryBackend extends AsyncDisposable {
     options: { readonly signal: AbortSignal },
   ): AsyncIterable<readonly ServiceInstance[]>;
 
-  /** Ends watches with a `ClosedError`, stops renewing leases, frees sockets and timers. Idempotent. */
+  /**
+   * Ends watches, stops renewing leases, frees sockets and timers. It releases nothing: what is registered ends with
+   * its ttl. What is asked of the backend and its leases afterwards rejects with a `ClosedError`. Idempotent.
+   */
   close(): Promise<void>;
 }
 
@@ -38,6 +45,8 @@ export interface RegistryBackend extends DiscoveryBackend {
   /**
    * Publishes an instance and renews its lease until it is released or lost.
    * An instance of the same service and id is replaced, and its lease, if any, is lost with reason `replaced`.
+   * One that is aborted, or interrupted by `close()`, leaves nothing behind.
+   * @throws {ConfigValidationError} what `createInstance` would refuse; the store is not asked
    * @throws {BackendUnavailableError} may work later
    * @throws {AccessDeniedError} will not work before somebody changes something
    */
@@ -56,7 +65,7 @@ export interface Lease {
   readonly instance: ServiceInstance;
   /**
    * Publishes the instance anew: same service and id, other status, weight, metadata …
-   * @throws {LeaseLostError} when the lease is gone
+   * @throws the reason of `lost` when the lease is lost
    */
   update(instance: ServiceInstance): Promise<void>;
   /** Takes the instance out of the store. Idempotent; a lost lease is released already. */
