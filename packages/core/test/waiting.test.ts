@@ -132,6 +132,10 @@ describe('onAbort()', () => {
     expect(listener).not.toHaveBeenCalled();
   });
 
+  it('does not call for a signal that has aborted before: whoever asks has to look', () => {
+    onAbort(AbortSignal.abort(), () => expect.fail());
+  });
+
   it('lets many wait on one signal without a warning', async () => {
     const warned = vi.fn();
     process.on('warning', warned);
