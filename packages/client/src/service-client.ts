@@ -54,7 +54,7 @@ export class ServiceClient implements AsyncDisposable {
   readonly #discovery: DiscoveryClient;
   readonly #options: ServiceClientOptions;
   readonly #basePath: string;
-  readonly #agents = { http: new HttpAgent({ keepAlive: true }), https: new HttpsAgent({ keepAlive: true }) };
+  readonly #agents = { http: new HttpAgent(keptAlive), https: new HttpsAgent(keptAlive) };
   readonly #got: Got;
   readonly #closed = new AbortController();
 
@@ -207,6 +207,12 @@ export class ServiceClient implements AsyncDisposable {
     };
   }
 }
+
+/**
+ * Without a timeout of its own, Node's agent overlooks when a server says that it will close an idle connection, and a
+ * request sent at that moment is lost. 5 s is what Node's global agent has.
+ */
+const keptAlive = { keepAlive: true, timeout: 5_000 };
 
 type HttpSettings = Pick<
   OptionsInit,

@@ -55,7 +55,7 @@ export async function closedPort(): Promise<number> {
   return port;
 }
 
-function portOf(address: string | AddressInfo | null): number {
+export function portOf(address: string | AddressInfo | null): number {
   if (address === null || typeof address === 'string') throw new Error('not a TCP server');
   return address.port;
 }

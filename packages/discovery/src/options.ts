@@ -1,7 +1,9 @@
-import type { DiscoveryBackend } from '@sd/core';
+import { followOptions, type DiscoveryBackend } from '@sd/core';
 import { LoadBalancerFactory } from '@sd/load-balancers';
 import * as v from 'valibot';
 
+const { coalesceMs, firstSnapshotTimeoutMs, reconnect, shrinkGuard, clock, rng, logger } =
+  followOptions.entries;
 const durationText = 'milliseconds, more than 0';
 const duration = v.pipe(
   v.number(durationText),
@@ -48,10 +50,12 @@ export const clientOptionsSchema = v.strictObject(
       v.strictObject({ ratio: v.optional(rate), perSecond: v.optional(rate) }, 'an object'),
     ),
     idleMs: v.optional(duration),
-    follow: v.optional(v.looseObject({}, 'an object')),
-    clock: anything,
-    rng: anything,
-    logger: anything,
+    follow: v.optional(
+      v.strictObject({ coalesceMs, firstSnapshotTimeoutMs, reconnect, shrinkGuard }, 'an object'),
+    ),
+    clock,
+    rng,
+    logger,
   },
   'an object with a backend',
 );

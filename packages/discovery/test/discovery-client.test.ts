@@ -364,6 +364,9 @@ describe('a wrong option', () => {
     ['idleMs', { backend, idleMs: -1 }],
     ['retryBudget.ratio', { backend, retryBudget: { ratio: -1 } }],
     ['zone', { backend, zone: 7 }],
+    ['follow.coalesceMs', { backend, follow: { coalesceMs: -1 } }],
+    ['follow.coalesce', { backend, follow: { coalesce: 1 } }],
+    ['logger', { backend, logger: {} }],
     ['strategie', { backend, strategie: 'random' }],
   ])('is named: %s', (field, options) => {
     // @ts-expect-error -- wrong on purpose

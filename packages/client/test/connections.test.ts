@@ -1,0 +1,22 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { expect, it, onTestFinished } from 'vitest';
+import { portOf, startService } from './fixture.ts';
+
+it('lets go of an idle connection before its server does, so that no request meets a closed one', async () => {
+  const { client, publish } = await startService([]);
+  const server = createServer((_request, response) => response.end()).listen(0, '127.0.0.1');
+  server.keepAliveTimeout = 2_000;
+  onTestFinished(() => void server.close());
+  await once(server, 'listening');
+  await publish({ port: portOf(server.address()) });
+  const connected = once(server, 'connection');
+
+  await client.get('/');
+
+  const [socket] = (await connected) as [Socket];
+  const whoEnded = await Promise.race([once(socket, 'end').then(() => 'client'), delay(1_900, 'server')]);
+  expect(whoEnded).toBe('client');
+});
