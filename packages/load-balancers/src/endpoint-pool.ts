@@ -60,9 +60,10 @@ export class EndpointPool implements Disposable {
 
   /** Applies a snapshot: the complete list of the service's instances. Of several with one id, the last counts. */
   update(instances: readonly ServiceInstance[]): void {
-    const byId = new Map(instances.map((instance) => [instance.id, instance]));
+    const byId = new Map<string, ServiceInstance>();
+    for (const instance of instances) byId.set(instance.id, instance);
     for (const endpoint of this.#endpoints.values()) if (!byId.has(endpoint.id)) this.#remove(endpoint);
-    this.#list = Array.from(byId.values(), (instance) => this.#keep(instance) ?? this.#add(instance));
+    this.#list = [...byId.values()].map((instance) => this.#keep(instance) ?? this.#add(instance));
     this.#sets.update(this.#list);
   }
 
@@ -80,7 +81,7 @@ export class EndpointPool implements Disposable {
    * @param latencyMs from the pick to the answer; ignored when the outcome is `cancelled`
    */
   finish(endpoint: Endpoint, outcome: Outcome, latencyMs: number): void {
-    if (!(endpoint instanceof PooledEndpoint) || endpoint.inFlight === 0) return;
+    if (!PooledEndpoint.is(endpoint) || endpoint.inFlight === 0) return;
     endpoint.inFlight -= 1;
     if (endpoint.gone) {
       if (endpoint.inFlight === 0) this.#freeSlots.push(endpoint.slot);
@@ -91,7 +92,7 @@ export class EndpointPool implements Disposable {
 
   /** Takes an endpoint out of rotation for a while; a longer time replaces a shorter one. */
   eject(endpoint: Endpoint, forMs: number): void {
-    if (!(endpoint instanceof PooledEndpoint) || endpoint.gone || this.#closed) return;
+    if (!PooledEndpoint.is(endpoint) || endpoint.gone || this.#closed) return;
     const until = this.#clock.monotonic() + forMs;
     const running = this.#ejections.get(endpoint);
     if (running !== undefined && running.until >= until) return;
@@ -107,7 +108,7 @@ export class EndpointPool implements Disposable {
 
   /** Puts an ejected endpoint back into rotation. */
   restore(endpoint: Endpoint): void {
-    if (!(endpoint instanceof PooledEndpoint) || !endpoint.ejected) return;
+    if (!PooledEndpoint.is(endpoint) || !endpoint.ejected) return;
     this.#forgetEjection(endpoint);
     this.#sets.update(this.#list);
   }
@@ -125,7 +126,7 @@ export class EndpointPool implements Disposable {
 
   /** Hot path. */
   #start(endpoint: Endpoint): void {
-    if (!(endpoint instanceof PooledEndpoint)) return;
+    if (!PooledEndpoint.is(endpoint)) return;
     endpoint.inFlight += 1;
     this.#sets.started(endpoint);
   }

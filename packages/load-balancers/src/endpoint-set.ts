@@ -12,7 +12,8 @@ import type { PickRequest, Strategy } from './strategy.ts';
 
 export interface EndpointSetParts {
   readonly strategy: Strategy;
-  readonly wanted: InstancePredicate;
+  /** Undefined: all. */
+  readonly wanted: InstancePredicate | undefined;
   /** Counts an attempt, and tells the sets of the pool. */
   readonly count: (endpoint: Endpoint) => void;
   /** Asks the pool to update this set, now and with each change. */
@@ -63,7 +64,9 @@ export class EndpointSet {
   /** For the pool: something about its endpoints changed. */
   update(endpoints: readonly Endpoint[]): void {
     this.#joined = true;
-    this.#matching = endpoints.filter(({ instance }) => this.#matches(instance));
+    const { wanted } = this.#parts;
+    this.#matching =
+      wanted === undefined ? endpoints : endpoints.filter(({ instance }) => this.#matches(instance, wanted));
     this.#eligible = layers.reduce((left, layer) => layer(left), this.#matching);
     this.#strategy.update(this.#eligible);
   }
@@ -84,18 +87,18 @@ export class EndpointSet {
   }
 
   /** A filter is asked once per instance and change. */
-  #matches(instance: ServiceInstance): boolean {
+  #matches(instance: ServiceInstance, wanted: InstancePredicate): boolean {
     let verdict = this.#verdicts.get(instance);
     if (verdict === undefined) {
-      verdict = this.#ask(instance);
+      verdict = this.#ask(instance, wanted);
       this.#verdicts.set(instance, verdict);
     }
     return verdict;
   }
 
-  #ask(instance: ServiceInstance): boolean {
+  #ask(instance: ServiceInstance, wanted: InstancePredicate): boolean {
     try {
-      return this.#parts.wanted(instance);
+      return wanted(instance);
     } catch (error) {
       const { service, id } = instance;
       this.#parts.logger.error(`The filter of service "${service}" threw; "${id}" is left out`, { error });

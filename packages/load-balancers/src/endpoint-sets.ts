@@ -56,8 +56,9 @@ export class EndpointSets {
 
   #find(strategy: string, filter: ServiceFilter): EndpointSet {
     const wanted = compileServiceFilter(filter);
-    const key = `${strategy} ${this.#filterKeys.keyOf(filter)}`;
-    const set = this.#byKey.get(key) ?? this.#make(strategy, wanted);
+    const filterKey = this.#filterKeys.keyOf(filter);
+    const key = `${strategy} ${filterKey}`;
+    const set = this.#byKey.get(key) ?? this.#make(strategy, filterKey === '{}' ? undefined : wanted);
     this.#byKey.delete(key);
     this.#byKey.set(key, set);
     for (const oldest of this.#byKey.keys()) {
@@ -69,7 +70,7 @@ export class EndpointSets {
     return set;
   }
 
-  #make(strategy: string, wanted: InstancePredicate): EndpointSet {
+  #make(strategy: string, wanted: InstancePredicate | undefined): EndpointSet {
     return new EndpointSet({
       strategy: this.#parts.makeStrategy(strategy),
       wanted,

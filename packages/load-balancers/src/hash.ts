@@ -1,9 +1,9 @@
 /**
  * A fast 32-bit hash of a text, well mixed in all bits; not for secrets, and open to chosen collisions.
- * FNV-1a over the UTF-16 code units, then the finalizer of MurmurHash3.
+ * Each seed gives another hash. FNV-1a over the UTF-16 code units, then the finalizer of MurmurHash3.
  */
-export function hashText(text: string): number {
-  let hash = 0x811c9dc5;
+export function hashText(text: string, seed = 0): number {
+  let hash = 0x811c9dc5 ^ seed;
   for (let index = 0; index < text.length; index += 1) {
     hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
   }

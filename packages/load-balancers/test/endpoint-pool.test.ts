@@ -78,6 +78,14 @@ describe('the statistics of an endpoint', () => {
     expect(pick(least)).toBe(busy);
   });
 
+  it('do not lead a set to endpoints that it does not have', () => {
+    const pool = poolOf(instances(6));
+    const some = pool.set('least-connections', { predicate: ({ id }) => id > 'i-002' });
+    const underWay = Array.from({ length: 30 }, () => [pick(pool.set('least-connections')), pick(some)]);
+    for (const endpoint of underWay.flat()) pool.finish(endpoint, 'ok', 1);
+    expect(tally(atOnce(some, 30))).toEqual({ 'i-003': 10, 'i-004': 10, 'i-005': 10 });
+  });
+
   it('are told to strategies, with what became of each attempt', () => {
     const told: [string, Outcome?, number?][] = [];
     const factory = new LoadBalancerFactory().register('listening', () => listening(told));

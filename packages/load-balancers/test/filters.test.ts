@@ -143,6 +143,14 @@ describe('more sets than are kept up to date', () => {
     expect(tally(atOnce(held, 10))).toEqual({ a: 5, b: 5 });
   });
 
+  it('are forgotten, the oldest first', () => {
+    const pool = poolOf(snapshot);
+    const [oldest, newest] = [pool.set('random', { zone: 'x' }), pool.set('random', { zone: 'y' })];
+    for (const filter of filters.slice(0, 63)) pool.set('random', filter);
+    expect(pool.set('random', { zone: 'y' })).toBe(newest);
+    expect(pool.set('random', { zone: 'x' })).not.toBe(oldest);
+  });
+
   it('cost nothing to those that nobody uses any more', () => {
     let asked = 0;
     const pool = poolOf(snapshot);

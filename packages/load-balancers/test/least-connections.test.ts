@@ -103,11 +103,11 @@ describe('least-connections', () => {
   });
 });
 
-/** In one scan, by floor(in flight * heaviest weight / weight). */
+/** In one scan, by floor(in flight * (heaviest weight / weight)). */
 function naiveLeastLoaded(endpoints: readonly Endpoint[], tried: readonly Endpoint[]): readonly Endpoint[] {
   const heaviest = Math.max(...endpoints.map(({ instance }) => instance.weight));
   const loadOf = ({ inFlight, instance }: Endpoint): number =>
-    Math.min(65_535, Math.floor((inFlight * heaviest) / instance.weight));
+    Math.min(65_535, Math.floor(inFlight * (heaviest / instance.weight)));
   const untried = endpoints.filter((endpoint) => !tried.includes(endpoint));
   const least = Math.min(...untried.map(loadOf));
   return untried.filter((endpoint) => loadOf(endpoint) === least);

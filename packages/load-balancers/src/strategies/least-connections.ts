@@ -8,7 +8,7 @@ import type { PickRequest, Strategy } from '../strategy.ts';
  *
  * Exact and O(1): endpoints are kept in lists by load level, as in an LFU cache (Shah, Mitra, Matani, 2010), and an
  * attempt that starts or ends moves its endpoint to another list.
- * Level = floor(inFlight * heaviest weight / weight), so a light endpoint among heavy ones does not blur their levels.
+ * Level = floor(inFlight * (heaviest weight / weight)), so a light endpoint among heavy ones does not blur their levels.
  *
  * It knows only what this consumer has in flight, and an endpoint that fails fast looks idle.
  */
@@ -16,8 +16,10 @@ export class LeastConnections implements Strategy {
   readonly #rng: Rng;
   // Columns by slot.
   #members: (Endpoint | undefined)[] = [];
-  #weight = new Float64Array(0);
-  /** Of several at the same level, one is due when its credit reaches 1; a visit adds its relative weight. */
+  /** Weight relative to the heaviest, and the level that one attempt adds: its inverse. */
+  #share = new Float64Array(0);
+  #cost = new Float64Array(0);
+  /** Of several at the same level, one is due when its credit reaches 1; a visit adds its share. */
   #credit = new Float64Array(0);
   #level = new Int32Array(0);
   #next = new Int32Array(0);
@@ -25,7 +27,6 @@ export class LeastConnections implements Strategy {
   /** By level: the slot at the head of its circular list, or `none`. */
   #heads: number[] = [];
   #lowest = 0;
-  #heaviest = 1;
 
   constructor({ rng = systemRng }: { readonly rng?: Rng | undefined } = {}) {
     this.#rng = rng;
@@ -38,17 +39,19 @@ export class LeastConnections implements Strategy {
     const credit = new Float64Array(slots);
     for (const { slot } of staying) credit[slot] = this.#credit[slot] ?? 0;
     this.#members = new Array<Endpoint | undefined>(slots).fill(undefined);
-    this.#weight = new Float64Array(slots);
+    this.#share = new Float64Array(slots);
+    this.#cost = new Float64Array(slots);
     this.#credit = credit;
     this.#level = new Int32Array(slots);
     this.#next = new Int32Array(slots);
     this.#previous = new Int32Array(slots);
     this.#heads = [];
     this.#lowest = 0;
-    this.#heaviest = endpoints.reduce((most, endpoint) => Math.max(most, weightOf(endpoint)), 0);
+    const heaviest = endpoints.reduce((most, endpoint) => Math.max(most, weightOf(endpoint)), 0);
     for (const endpoint of [...staying, ...fromAnywhere([...newcomers], this.#rng)]) {
       this.#members[endpoint.slot] = endpoint;
-      this.#weight[endpoint.slot] = weightOf(endpoint);
+      this.#share[endpoint.slot] = weightOf(endpoint) / heaviest;
+      this.#cost[endpoint.slot] = heaviest / weightOf(endpoint);
       this.#append(endpoint.slot, this.#levelOf(endpoint));
     }
   }
@@ -79,7 +82,7 @@ export class LeastConnections implements Strategy {
   #due(head: number): number {
     let slot = head;
     for (let passedOver = 0; passedOver < mostPassedOver; passedOver += 1) {
-      const credit = (this.#credit[slot] ?? 0) + (this.#weight[slot] ?? 1) / this.#heaviest;
+      const credit = (this.#credit[slot] ?? 0) + (this.#share[slot] ?? 1);
       this.#credit[slot] = credit < 1 ? credit : credit - 1;
       if (credit >= 1) break;
       slot = this.#next[slot] ?? head;
@@ -140,7 +143,7 @@ export class LeastConnections implements Strategy {
   }
 
   #levelOf({ slot, inFlight }: Endpoint): number {
-    return Math.min(topLevel, Math.floor((inFlight * this.#heaviest) / (this.#weight[slot] ?? 1)));
+    return Math.min(topLevel, Math.floor(inFlight * (this.#cost[slot] ?? 1)));
   }
 }
 

@@ -73,12 +73,10 @@ export class WeightedRoundRobin implements Strategy {
     return due.take();
   }
 
-  /** New ones begin anywhere between 0 and 1, so that endpoints of equal weight are not all due in one round. */
+  /** They begin anywhere between 0 and 1, so that endpoints of equal weight are not all due in one round. */
   #growCredits(slots: number): void {
     if (slots <= this.#credits.length) return;
-    const grown = Float64Array.from({ length: slots * 2 }, () => this.#rng());
-    grown.set(this.#credits);
-    this.#credits = grown;
+    this.#credits = new Float64Array(slots * 2).map(() => this.#rng());
   }
 }
 
@@ -107,8 +105,8 @@ class WeightClass {
     this.weight = endpoints.reduce((sum, endpoint) => sum + weightOf(endpoint), 0);
     this.current = before?.current ?? 0;
     this.#endpoints = endpoints;
-    this.#slots = Int32Array.from(endpoints, ({ slot }) => slot);
-    this.#shares = Float64Array.from(endpoints, (endpoint) => weightOf(endpoint) / heaviest);
+    this.#slots = new Int32Array(endpoints.map(({ slot }) => slot));
+    this.#shares = new Float64Array(endpoints.map((endpoint) => weightOf(endpoint) / heaviest));
     this.#credits = credits;
     this.#next =
       before === undefined

@@ -1,4 +1,5 @@
 import { ConfigValidationError, describeValue, systemRng, type Rng } from '@sd/core';
+import { Draws } from '../draws.ts';
 import { weightOf, type Endpoint, type Outcome } from '../endpoint.ts';
 import type { PickRequest, Strategy } from '../strategy.ts';
 import { WeightedRoundRobin } from './weighted-round-robin.ts';
@@ -23,11 +24,13 @@ export class ZoneAware implements Strategy {
   readonly #zone: string | undefined;
   readonly #clientShare: number | undefined;
   readonly #inner: () => Strategy;
-  readonly #rng: Rng;
+  readonly #draws: Draws;
   /** All endpoints, for when zones do not matter or a zone has only endpoints that were tried. */
   readonly #anywhere: Strategy;
-  /** The own zone first, as nearly all picks end there; empty when zones do not matter. */
+  /** Those that have a share of the picks, the own zone first; empty when zones do not matter. */
   #zones: readonly Zone[] = [];
+  /** The inner strategies that want to know of attempts. */
+  #listening: readonly Strategy[] = [];
 
   /** @throws {ConfigValidationError} when `clientShare` is not from 0 to 1 */
   constructor({
@@ -44,22 +47,24 @@ export class ZoneAware implements Strategy {
     this.#zone = zone;
     this.#clientShare = clientShare;
     this.#inner = inner;
-    this.#rng = rng;
+    this.#draws = new Draws(rng);
     this.#anywhere = inner();
   }
 
   update(endpoints: readonly Endpoint[]): void {
-    const members = this.#byZone(endpoints);
-    const shares = this.#sharesOf([...members.values()].map(capacityOf));
     const before = new Map(this.#zones.map(({ name, strategy }) => [name, strategy]));
     let upTo = 0;
-    this.#zones = [...members].map(([name, list], index) => {
+    this.#zones = this.#sharing(endpoints).map(({ name, members, share }) => {
       const strategy = before.get(name) ?? this.#inner();
-      strategy.update(list);
-      upTo += shares[index] ?? 0;
+      strategy.update(members);
+      upTo += share * finest;
       return { name, strategy, upTo };
     });
     this.#anywhere.update(endpoints);
+    const strategies = [this.#anywhere, ...this.#zones.map(({ strategy }) => strategy)];
+    this.#listening = strategies.filter(
+      (strategy) => strategy.started !== undefined || strategy.finished !== undefined,
+    );
   }
 
   pick(request: PickRequest): Endpoint | undefined {
@@ -70,38 +75,40 @@ export class ZoneAware implements Strategy {
   }
 
   started(endpoint: Endpoint): void {
-    this.#anywhere.started?.(endpoint);
-    for (const { strategy } of this.#zones) strategy.started?.(endpoint);
+    for (const strategy of this.#listening) strategy.started?.(endpoint);
   }
 
   finished(endpoint: Endpoint, outcome: Outcome, latencyMs: number): void {
-    this.#anywhere.finished?.(endpoint, outcome, latencyMs);
-    for (const { strategy } of this.#zones) strategy.finished?.(endpoint, outcome, latencyMs);
+    for (const strategy of this.#listening) strategy.finished?.(endpoint, outcome, latencyMs);
   }
 
   #draw(): Strategy {
     const zones = this.#zones;
-    const last = zones.length - 1;
-    if (last < 0) return this.#anywhere;
-    const draw = this.#rng();
+    if (zones.length < 2) return zones[0]?.strategy ?? this.#anywhere;
+    const draw = this.#draws.below(finest);
     let index = 0;
-    while (index < last && draw >= (zones[index]?.upTo ?? 1)) index += 1;
+    while (index < zones.length - 1 && draw >= (zones[index]?.upTo ?? finest)) index += 1;
     return zones[index]?.strategy ?? this.#anywhere;
   }
 
-  #byZone(endpoints: readonly Endpoint[]): ReadonlyMap<string | undefined, readonly Endpoint[]> {
+  /** The zones that this consumer calls, and their shares of its picks, which sum to 1. */
+  #sharing(endpoints: readonly Endpoint[]): readonly Sharing[] {
     const own: Endpoint[] = [];
-    const members = new Map<string | undefined, Endpoint[]>([[this.#zone, own]]);
+    const zones = new Map<string | undefined, Endpoint[]>([[this.#zone, own]]);
     for (const endpoint of endpoints) {
       const { zone } = endpoint.instance;
-      const list = members.get(zone);
-      if (list === undefined) members.set(zone, [endpoint]);
-      else list.push(endpoint);
+      const members = zones.get(zone);
+      if (members === undefined) zones.set(zone, [endpoint]);
+      else members.push(endpoint);
     }
-    return this.#zone === undefined || own.length === 0 ? new Map() : members;
+    if (this.#zone === undefined || own.length === 0) return [];
+    const shares = this.#sharesOf([...zones.values()].map(capacityOf));
+    return [...zones]
+      .map(([name, members], index) => ({ name, members, share: shares[index] ?? 0 }))
+      .filter(({ share }) => share > 0);
   }
 
-  /** Each zone's share of this consumer's picks, the own zone's first; their sum is 1. */
+  /** By the capacities of the zones, the own zone's first. */
   #sharesOf([own = 0, ...others]: readonly number[]): readonly number[] {
     const total = own + sum(others);
     const clients = this.#clientShare ?? 1 / (others.length + 1);
@@ -112,10 +119,19 @@ export class ZoneAware implements Strategy {
   }
 }
 
+/** Shares of picks are drawn this finely. */
+const finest = 2 ** 30;
+
+interface Sharing {
+  readonly name: string | undefined;
+  readonly members: readonly Endpoint[];
+  readonly share: number;
+}
+
 interface Zone {
   readonly name: string | undefined;
   readonly strategy: Strategy;
-  /** The draws below this and not below the previous zone's are for this zone. */
+  /** The draws below this and not below the previous zone's are for this zone; the last has the rest. */
   readonly upTo: number;
 }
 
