@@ -5,7 +5,6 @@ export default defineConfig({
   // `resolve.conditions` alone does not reach tests that run in Node.
   ssr: { resolve: { conditions: ['@sd/source'] } },
   test: {
-    passWithNoTests: true,
     coverage: { include: ['packages/**/src/**'] },
     projects: [
       ...workspacePackages().map(({ name, folder }) => project(name, folder)),
