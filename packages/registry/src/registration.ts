@@ -72,7 +72,14 @@ export class Registration implements AsyncDisposable {
    * @throws {ConfigValidationError} an option is wrong
    */
   async drain(options: DrainOptions = {}): Promise<void> {
-    const plan = validate('Drain', drainSchema, { ...this.#context.drain, ...options });
+    validate('Drain', drainSchema, options);
+    const defaults = this.#context.drain;
+    const {
+      propagationMs = defaults.propagationMs,
+      finish = defaults.finish,
+      timeoutMs = defaults.timeoutMs,
+    } = options;
+    const plan = validate('Drain', drainSchema, { propagationMs, finish, timeoutMs });
     if (this.#state.value === 'publishing' || this.#deregistered !== undefined) return this.deregister();
     if (this.#drained === undefined) {
       const { clock, logger } = this.#context;

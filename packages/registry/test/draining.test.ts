@@ -44,6 +44,16 @@ describe('drain', () => {
     expect(registration.state.value).toBe('deregistered');
   });
 
+  it('takes the default of the registry for an option that is undefined', async () => {
+    const { clock, registry } = setUp({ drain: { propagationMs: 500 } });
+    const registration = await registry.register(orders);
+
+    void registration.drain({ propagationMs: undefined });
+    await clock.advance(500);
+
+    expect(registration.state.value).toBe('deregistered');
+  });
+
   it('joins the first call when called again', async () => {
     const { backend, clock, registry } = setUp();
     const registration = await registry.register(orders);
