@@ -1,4 +1,4 @@
-import type { Clock, DiscoveryLogger, RegistryBackend, Rng } from '@sd/core';
+import { followOptions, type Clock, type DiscoveryLogger, type RegistryBackend, type Rng } from '@sd/core';
 import * as v from 'valibot';
 import { drainSchema, type DrainOptions } from './drain.ts';
 import type { RegistrationDefaults } from './registration-init.ts';
@@ -24,18 +24,14 @@ export interface ServiceRegistryOptions {
 }
 
 const ttlText = 'milliseconds from 100 to 86400000';
-const isFunction = (value: unknown): boolean => typeof value === 'function';
-const hasMethod = (value: unknown, name: string): boolean =>
-  typeof value === 'object' && value !== null && isFunction(Reflect.get(value, name));
+const { clock, rng, logger } = followOptions.entries;
+const canRegister = (value: unknown): boolean => typeof Reflect.get(Object(value), 'register') === 'function';
 
 const anything = v.optional(v.unknown());
 
 export const optionsSchema = v.strictObject(
   {
-    backend: v.custom<RegistryBackend>(
-      (value) => hasMethod(value, 'register'),
-      'a backend that can register, e.g. new MemoryBackend()',
-    ),
+    backend: v.custom<RegistryBackend>(canRegister, 'a backend that can register, e.g. new MemoryBackend()'),
     ttlMs: v.optional(v.pipe(v.number(ttlText), v.minValue(100, ttlText), v.maxValue(86_400_000, ttlText))),
     // What may be in them is checked by making an instance of them.
     defaults: v.optional(
@@ -57,9 +53,9 @@ export const optionsSchema = v.strictObject(
       v.array(v.picklist(catchableSignals, 'a signal such as "SIGTERM"'), 'an array of signals'),
     ),
     drain: v.optional(drainSchema),
-    clock: v.optional(v.custom<Clock>((value) => hasMethod(value, 'setTimer'), 'a Clock')),
-    rng: v.optional(v.custom<Rng>(isFunction, 'a function that returns a number from 0 to 1')),
-    logger: v.optional(v.custom<DiscoveryLogger>((value) => hasMethod(value, 'warn'), 'a DiscoveryLogger')),
+    clock,
+    rng,
+    logger,
   },
   'an object with a backend',
 );

@@ -199,7 +199,8 @@ describe('a wrong option', () => {
     ['drain.finish', { backend, drain: { finish: true } }],
     ['clock', { backend, clock: Date }],
     ['rng', { backend, rng: 4 }],
-    ['logger', { backend, logger: {} }],
+    ['clock', { backend, clock: { setTimer: () => undefined } }],
+    ['logger', { backend, logger: { warn: () => undefined } }],
     ['ttl', { backend, ttl: 30 }],
     ['', undefined],
   ];
