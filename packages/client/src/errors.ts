@@ -10,10 +10,14 @@ export class HttpStatusError extends DiscoveryError {
   constructor(method: string, path: string, response: ServiceResponse) {
     const { service } = response.instance;
     const endpoint = addressOf(response.instance);
-    super(`${method} ${path} of "${service}" answered ${response.status} (${endpoint})`, {
-      service,
-      endpoint,
-    });
+    // What follows the path may be a secret.
+    super(
+      `${method} ${path.replace(/[?#].*$/s, '')} of "${service}" answered ${response.status} (${endpoint})`,
+      {
+        service,
+        endpoint,
+      },
+    );
     this.status = response.status;
     this.response = response;
   }
@@ -47,6 +51,19 @@ export class UnsupportedProtocolError extends DiscoveryError {
     super(
       `An instance of "${context.service ?? ''}" is published with protocol "${protocol}"; ServiceClient speaks http and ` +
         'https. Filter such instances out, or call them with DiscoveryClient.call.',
+      context,
+    );
+  }
+}
+
+/** An instance is published with a host that no URL can have, e.g. an IPv6 address with a zone. */
+export class UnusableAddressError extends DiscoveryError {
+  readonly code = 'ERR_SD_UNUSABLE_ADDRESS';
+
+  constructor(context: ErrorContext) {
+    super(
+      `An instance of "${context.service ?? ''}" is published at "${context.endpoint ?? ''}", which no URL can have. ` +
+        'Publish it with another address, or call it with DiscoveryClient.call.',
       context,
     );
   }

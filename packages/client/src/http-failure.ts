@@ -1,6 +1,6 @@
 import { classifyNetworkFailure, type Failure } from '@sd/discovery';
 import { RequestError, TimeoutError } from 'got';
-import { HttpStatusError } from './errors.ts';
+import { HttpStatusError, UnusableAddressError } from './errors.ts';
 import { parseRetryAfter } from './retry-after.ts';
 
 /** Answers after which another endpoint may do better. */
@@ -28,6 +28,11 @@ export function classifyHttpFailure(error: unknown, now: number): Failure | unde
       retryAfterMs: parseRetryAfter(error.response.headers['retry-after'], now),
     };
   }
+  // Who redirects has had the request, so it may have had an effect, and the connection that failed may be to another.
+  if (error instanceof RequestError && (error.request?.redirectUrls.length ?? 0) > 0) {
+    return { outcome: 'error', retryable: true };
+  }
+  if (error instanceof UnusableAddressError) return { outcome: 'connect-failure', retryable: true };
   // got's phases before the request is written.
   if (error instanceof TimeoutError && ['lookup', 'connect', 'secureConnect'].includes(error.event)) {
     return { outcome: 'connect-failure', retryable: true };

@@ -1,6 +1,11 @@
 export { DiscoveryClient, type DiscoveryClientOptions } from '@sd/discovery';
 export { ServiceRegistry, type Registration, type ServiceRegistryOptions } from '@sd/registry';
-export { HttpStatusError, ResponseBodyError, UnsupportedProtocolError } from './errors.ts';
+export {
+  HttpStatusError,
+  ResponseBodyError,
+  UnsupportedProtocolError,
+  UnusableAddressError,
+} from './errors.ts';
 export type { RequestHeaders, RequestOptions } from './request-options.ts';
 export { ServiceClient, type ServiceClientOptions } from './service-client.ts';
 export { ServiceResponse, type PendingResponse, type StreamedResponse } from './service-response.ts';

@@ -1,4 +1,5 @@
-import type { CallOptions } from '@sd/discovery';
+import { ConfigValidationError } from '@sd/core';
+import { callOptionsSchema, type CallOptions } from '@sd/discovery';
 import { Readable } from 'node:stream';
 import * as v from 'valibot';
 
@@ -10,12 +11,16 @@ export interface RequestOptions extends Pick<
   'filter' | 'key' | 'signal' | 'deadlineMs' | 'attemptTimeoutMs' | 'retries'
 > {
   readonly headers?: RequestHeaders | undefined;
+  /** Added to those that the path has. */
   readonly searchParams?: URLSearchParams | Readonly<Record<string, string | number | boolean>> | undefined;
   /** Sent as JSON, with the content type. */
   readonly json?: unknown;
   /** Sent as a form, with the content type. */
   readonly form?: Readonly<Record<string, string | number | boolean>> | undefined;
-  /** Sent as it is. A stream can be sent only once, so such a call is never repeated. */
+  /**
+   * Sent as it is. A stream can be sent only once, so such a call is never repeated; when the call fails the stream is
+   * destroyed, and when the stream fails the call rejects with the stream's error.
+   */
   readonly body?: string | Uint8Array | Readable | undefined;
   /**
    * Whether sending it twice is as good as once, e.g. because it carries an idempotency key.
@@ -31,26 +36,46 @@ export function isIdempotent(method: string): boolean {
 }
 
 const text = v.string('a string');
+const headerName = v.pipe(v.string(), v.regex(/^[!#$%&'*+.^_`|~\dA-Za-z-]+$/, 'the name of a header'));
 /** For requests and clients alike. */
-export const headersSchema = v.record(v.string(), v.optional(text), 'an object of strings');
+export const headersSchema = v.record(headerName, v.optional(text), 'an object of strings');
+
+/** @throws {ConfigValidationError} without the value, which may be a secret */
+export function validateHeaderValues(what: string, headers: RequestHeaders | undefined): void {
+  for (const [name, value = ''] of Object.entries(headers ?? {})) {
+    if (/^[\t\x20-\x7e\x80-\xff]*$/.test(value)) continue;
+    const received = 'text that no header can have';
+    const expected = 'text without line breaks, control characters and characters beyond Latin-1';
+    throw new ConfigValidationError(what, [{ field: `headers.${name}`, received, expected }]);
+  }
+}
+
 const scalars = v.record(
   v.string(),
   v.union([text, v.number(), v.boolean()], 'a string, number or boolean'),
   'an object of strings, numbers and booleans',
 );
 const bodyText = 'a string, bytes or a stream';
+const { filter, key, signal, deadlineMs, attemptTimeoutMs, retries, idempotent } = callOptionsSchema.entries;
 
-/** What `call` does not check. */
 export const requestOptionsSchema = v.pipe(
-  v.looseObject(
+  v.strictObject(
     {
       headers: v.optional(headersSchema),
       searchParams: v.optional(
         v.union([v.instance(URLSearchParams), scalars], 'URLSearchParams or an object'),
       ),
+      json: v.optional(v.unknown()),
       form: v.optional(scalars),
       body: v.optional(v.union([text, v.instance(Uint8Array), v.instance(Readable)], bodyText)),
       throwHttpErrors: v.optional(v.boolean('true or false')),
+      filter,
+      key,
+      signal,
+      deadlineMs,
+      attemptTimeoutMs,
+      retries,
+      idempotent,
     },
     'an object',
   ),

@@ -7,7 +7,14 @@ import {
   validateServiceName,
 } from '@sd/core';
 import type { Attempt, CallOptions, DiscoveryClient } from '@sd/discovery';
-import got, { type Got, type HttpsOptions, type Method, type OptionsInit, type PlainResponse } from 'got';
+import got, {
+  RequestError,
+  type Got,
+  type HttpsOptions,
+  type Method,
+  type OptionsInit,
+  type PlainResponse,
+} from 'got';
 import { once } from 'node:events';
 import { Agent as HttpAgent, type IncomingHttpHeaders } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
@@ -15,12 +22,13 @@ import { addAbortSignal, Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { finished } from 'node:stream/promises';
 import { clientOptionsSchema } from './client-options.ts';
-import { HttpStatusError, UnsupportedProtocolError } from './errors.ts';
+import { HttpStatusError, UnsupportedProtocolError, UnusableAddressError } from './errors.ts';
 import { classifyHttpFailure, isServerFailure } from './http-failure.ts';
 import { linkSignals } from './linked-signal.ts';
 import {
   isIdempotent,
   requestOptionsSchema,
+  validateHeaderValues,
   type RequestHeaders,
   type RequestOptions,
 } from './request-options.ts';
@@ -61,6 +69,7 @@ export class ServiceClient implements AsyncDisposable {
   /** @throws {ConfigValidationError} naming each wrong option */
   constructor(options: ServiceClientOptions) {
     validate('ServiceClient', clientOptionsSchema, options);
+    validateHeaderValues('ServiceClient', options.headers);
     this.service = validateServiceName(options.service);
     this.#discovery = options.discovery;
     this.#options = options;
@@ -69,6 +78,7 @@ export class ServiceClient implements AsyncDisposable {
     this.#got = got.extend({
       retry: { limit: 0 }, // got would repeat on the same endpoint
       throwHttpErrors: false,
+      hooks: { beforeError: [hideRequest] },
       timeout: { lookup: connectMs, connect: connectMs, secureConnect: connectMs },
       agent: this.#agents,
       headers: { ...options.headers },
@@ -125,11 +135,16 @@ export class ServiceClient implements AsyncDisposable {
       options,
       async (url, settings, attempt) => {
         const body = this.#got.stream(url, settings);
+        // An upload may fail after the answer was read to its end, when nobody else listens.
+        body.on('error', hideRequest);
         if (settings.body === undefined && settings.json === undefined && settings.form === undefined)
           body.end();
         const [head] = (await once(body, 'response')) as [PlainResponse];
-        if (head.statusCode >= 400)
-          return readResponse(attempt, head.statusCode, head.headers, await buffer(body));
+        if (head.statusCode >= 400) {
+          const bytes = await buffer(body);
+          body.destroy(); // it may still be sending
+          return readResponse(attempt, head.statusCode, head.headers, bytes);
+        }
         const { signal, unlink } = linkSignals(options.signal, this.#closed.signal);
         addAbortSignal(signal, body);
         attempt.keepUntil(finished(body, { writable: false }).finally(unlink));
@@ -160,18 +175,21 @@ export class ServiceClient implements AsyncDisposable {
     options: RequestOptions,
     send: (url: URL, settings: HttpSettings, attempt: Attempt) => Promise<T>,
   ): Promise<T | ServiceResponse> {
-    this.#closed.signal.throwIfAborted();
     validate('Request', requestOptionsSchema, options);
-    const verb = validateMethod(method);
-    const target = this.#basePath + validatePath(path);
-    const settings = gotOptions(verb, options);
-    const { signal, unlink } = linkSignals(options.signal, this.#closed.signal);
+    const upload = options.body instanceof Readable ? options.body : undefined;
+    const uploadFailed = new AbortController();
+    upload?.on('error', (error) => uploadFailed.abort(error)); // also while it waits for an instance
+    const { signal, unlink } = linkSignals(options.signal, this.#closed.signal, uploadFailed.signal);
     try {
+      this.#closed.signal.throwIfAborted();
+      const verb = validateMethod(method);
+      const target = this.#basePath + validatePath(path);
+      const settings = gotOptions(verb, options);
       const answer = await this.#discovery.call(
         this.service,
         async (attempt) => {
           const response = await send(
-            urlOf(attempt, target),
+            urlOf(attempt, target, options.searchParams),
             { ...settings, signal: attempt.signal },
             attempt,
           );
@@ -186,6 +204,7 @@ export class ServiceClient implements AsyncDisposable {
         throw new HttpStatusError(verb, path, answer);
       return answer;
     } catch (error) {
+      upload?.destroy();
       if (options.throwHttpErrors === false && error instanceof HttpStatusError) return error.response;
       throw error;
     } finally {
@@ -216,18 +235,26 @@ const keptAlive = { keepAlive: true, timeout: 5_000 };
 
 type HttpSettings = Pick<
   OptionsInit,
-  'method' | 'headers' | 'searchParams' | 'json' | 'form' | 'body' | 'signal'
+  'method' | 'headers' | 'json' | 'stringifyJson' | 'form' | 'body' | 'signal'
 >;
 
-function gotOptions(
-  method: string,
-  { headers, searchParams, json, form, body }: RequestOptions,
-): HttpSettings {
+function gotOptions(method: string, { headers, json, form, body }: RequestOptions): HttpSettings {
+  validateHeaderValues('Request', headers);
+  if (['GET', 'HEAD'].includes(method) && [json, form, body].some((content) => content !== undefined)) {
+    throw new ConfigValidationError('Request', [
+      { field: 'method', received: method, expected: 'a method with a body, e.g. POST' },
+    ]);
+  }
+  if (body instanceof Readable && !body.readable) {
+    throw new ConfigValidationError('Request', [
+      { field: 'body', received: 'a stream that was read or destroyed', expected: 'a stream to read' },
+    ]);
+  }
+  const jsonText = json === undefined ? '' : serialize(json);
   return {
     method: method as Method, // any method is sent as it is; got's type lists the common ones
     ...(headers === undefined ? {} : { headers: { ...headers } }),
-    ...(searchParams === undefined ? {} : { searchParams: new URLSearchParams(entriesOf(searchParams)) }),
-    ...(json === undefined ? {} : { json }),
+    ...(json === undefined ? {} : { json, stringifyJson: () => jsonText }),
     ...(form === undefined ? {} : { form: { ...form } }),
     ...(body === undefined ? {} : { body }),
   };
@@ -247,12 +274,36 @@ function readResponse(
   return new ServiceResponse({ status, headers, body, instance, attempts });
 }
 
-function urlOf({ instance }: Attempt, path: string): URL {
+/** Once for all attempts, and before one is made: what cannot be sent is no fault of an endpoint. */
+function serialize(json: unknown): string {
+  const expected = 'what JSON can say';
+  let text: unknown;
+  try {
+    text = JSON.stringify(json);
+  } catch (cause) {
+    const received = cause instanceof TypeError ? 'circular, or has a bigint' : 'an object that throws';
+    throw new ConfigValidationError('Request', [{ field: 'json', received, expected }]);
+  }
+  if (typeof text === 'string') return text;
+  throw requestMistake('json', json, expected); // a function or a symbol
+}
+
+/** got's errors carry the request with all its headers to wherever they are logged. */
+function hideRequest<E extends Error>(error: E): E {
+  if (error instanceof RequestError) Object.defineProperty(error, 'options', { enumerable: false });
+  return error;
+}
+
+function urlOf({ instance }: Attempt, path: string, searchParams: RequestOptions['searchParams'] = {}): URL {
   const { service, protocol } = instance;
   const endpoint = addressOf(instance);
   if (protocol !== 'http' && protocol !== 'https')
     throw new UnsupportedProtocolError(protocol, { service, endpoint });
-  return new URL(`${protocol}://${endpoint}${path}`);
+  const origin = `${protocol}://${endpoint}`;
+  if (!URL.canParse(origin)) throw new UnusableAddressError({ service, endpoint });
+  const url = new URL(origin + path);
+  for (const [name, value] of entriesOf(searchParams)) url.searchParams.append(name, value);
+  return url;
 }
 
 function validateMethod(method: unknown): string {

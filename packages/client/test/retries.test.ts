@@ -1,7 +1,9 @@
 import { AttemptTimeoutError, ConnectionError, DeadlineExceededError } from '@sd/discovery';
 import { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { HttpStatusError } from '../src/index.ts';
+import { HttpStatusError, UnusableAddressError } from '../src/index.ts';
 import { answering, closedPort, counted, echo, startService } from './fixture.ts';
 
 const hang = (): void => undefined;
@@ -160,5 +162,70 @@ describe('a cancelled call', () => {
 
     await closed;
     expect(server.count()).toBe(1);
+  });
+});
+
+describe('a call that was redirected', () => {
+  it('is not repeated without being idempotent when nobody is there, as it may have had an effect', async () => {
+    const location = `http://127.0.0.1:${await closedPort()}/`;
+    const redirecting = counted((request, response) => {
+      request.resume();
+      response.writeHead(303, { location }).end();
+    });
+    const { client, discovery } = await startService([redirecting.handler]);
+
+    await expect(client.post('/', { json: 1 })).rejects.toThrow(ConnectionError);
+
+    expect(redirecting.count()).toBe(1);
+    const endpoint = await discovery.call('orders', (attempt) => attempt.endpoint);
+    expect(endpoint.ejected).toBe(false);
+  });
+});
+
+describe('an instance at an address that no URL can have', () => {
+  it('costs a call one attempt, and it is answered elsewhere', async () => {
+    const { client, publish } = await startService([echo]);
+    await publish({ host: 'fe80::1%eth0', port: 1 });
+    const responses = await Promise.all([client.post('/'), client.post('/')]);
+    expect(responses.map(({ attempts }) => attempts).sort()).toEqual([1, 2]);
+  });
+
+  it('is named when it is the only one', async () => {
+    const { client, publish } = await startService([]);
+    await publish({ host: 'fe80::1%eth0', port: 1 });
+    await expect(client.get('/', { retries: 0 })).rejects.toThrow(UnusableAddressError);
+  });
+});
+
+describe('a secret', () => {
+  const headers = { authorization: 'Bearer s3cret' };
+
+  it('in a header is not in the error of a failed call, however deep that is printed', async () => {
+    const { client, publish } = await startService([], { headers });
+    await publish({ port: await closedPort() });
+    const error: unknown = await client.get('/', { retries: 0 }).catch((caught: unknown) => caught);
+    expect(error).toBeInstanceOf(ConnectionError);
+    expect(inspect(error, { depth: 10 })).not.toContain('s3cret');
+  });
+
+  it('in a header is not in the error of a body that breaks off', async () => {
+    const { client } = await startService(
+      [
+        (request, response) => {
+          response.writeHead(200, { 'content-length': '100' }).write('half');
+          setImmediate(() => request.socket.destroy());
+        },
+      ],
+      { headers },
+    );
+    const { body } = await client.stream('GET', '/');
+    const error: unknown = await text(body).catch((caught: unknown) => caught);
+    expect(error).toBeInstanceOf(Error);
+    expect(inspect(error, { depth: 10 })).not.toContain('s3cret');
+  });
+
+  it('in the query of a path is not in a message', async () => {
+    const { client } = await startService([answering(404)]);
+    await expect(client.get('/items?token=s3cret')).rejects.toThrow(/^GET \/items of "orders" answered 404/);
   });
 });

@@ -1,8 +1,10 @@
 import { ClosedError } from '@sd/core';
 import { UnknownServiceError } from '@sd/discovery';
+import { Readable } from 'node:stream';
+import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { HttpStatusError, ResponseBodyError, ServiceClient, UnsupportedProtocolError } from '../src/index.ts';
-import { answering, echo, listen, startService } from './fixture.ts';
+import { answering, counted, echo, listen, startService } from './fixture.ts';
 
 interface Echo {
   readonly method: string;
@@ -66,6 +68,12 @@ describe('a request', () => {
   ])('carries search parameters', async (searchParams, url) => {
     const { client } = await startService([echo]);
     expect((await client.get('/', { searchParams }).json<Echo>()).url).toBe(url);
+  });
+
+  it('adds search parameters to those of the path', async () => {
+    const { client } = await startService([echo]);
+    const { url } = await client.get('/?page=1', { searchParams: { size: 2 } }).json<Echo>();
+    expect(url).toBe('/?page=1&size=2');
   });
 
   it('carries the default headers, which a call may replace or take away', async () => {
@@ -162,10 +170,36 @@ describe('bad input', () => {
     ['retries', '/', { retries: -1 }],
     ['attemptTimeoutMs', '/', { attemptTimeoutMs: 'fast' }],
     ['', '/', { json: 1, body: 'x' }],
+    ['timeoutMs', '/', { timeoutMs: 5 }],
+    ['strategy', '/', { strategy: 'random' }],
+    ['method', '/', { json: 1 }],
+    ['headers.bad name', '/', { headers: { 'bad name': 'x' } }],
+    ['headers.x', '/', { headers: { x: 'a\r\nb: c' } }],
   ])('of a request is named: %s', async (field, path, options) => {
     const { client } = await startService([echo]);
     // @ts-expect-error -- wrong on purpose
     await expect(client.get(path, options)).rejects.toMatchObject({ code: 'ERR_SD_CONFIG', field });
+  });
+
+  it.each([
+    ['json', { json: circular() }],
+    ['json', { json: 1n }],
+    ['json', { json: () => 1 }],
+    ['body', { body: Readable.from(['x']).destroy() }],
+  ])('of a body is named, and no attempt is made: %s', async (field, options) => {
+    const server = counted(echo);
+    const { client } = await startService([server.handler]);
+    await expect(client.put('/', options)).rejects.toMatchObject({ code: 'ERR_SD_CONFIG', field });
+    expect(server.count()).toBe(0);
+  });
+
+  it('of a header does not show the value, which may be a secret', async () => {
+    const { client } = await startService([echo]);
+    const error: unknown = await client
+      .get('/', { headers: { cookie: 's3cret\n' } })
+      .catch((caught: unknown) => caught);
+    expect(inspect(error)).toContain('headers.cookie');
+    expect(inspect(error)).not.toContain('s3cret');
   });
 
   it('of a method is refused', async () => {
@@ -184,6 +218,7 @@ describe('bad input', () => {
       ['', { service: 'a/b', discovery }],
       ['basePath', { service: 'orders', discovery, basePath: '/x?y' }],
       ['headers.a', { service: 'orders', discovery, headers: { a: 1 } }],
+      ['headers.b', { service: 'orders', discovery, headers: { b: '\n' } }],
       ['connectTimeoutMs', { service: 'orders', discovery, connectTimeoutMs: 0 }],
       ['timeout', { service: 'orders', discovery, timeout: 5 }],
     ];
@@ -229,3 +264,9 @@ describe('close', () => {
     await rejection;
   });
 });
+
+function circular(): object {
+  const ring: { self?: object } = {};
+  ring.self = ring;
+  return ring;
+}

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import { describe, expect, it, vi } from 'vitest';
+import { setTimeout as delay } from 'node:timers/promises';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { HttpStatusError } from '../src/index.ts';
 import { answering, echo, startService } from './fixture.ts';
 
@@ -104,5 +105,63 @@ describe('a streamed answer', () => {
     const { body } = await client.stream('GET', '/', { deadlineMs: 200, attemptTimeoutMs: 200 });
     setTimeout(() => finish(), 300);
     expect(await text(body)).toBe('slow but whole');
+  });
+});
+
+describe('a streamed call that is answered early', () => {
+  it('survives that its upload fails after the answer was read', async () => {
+    let reset = (): void => undefined;
+    const { client } = await startService([
+      (request, response) => {
+        response.writeHead(413, { 'content-length': '2' }).end('no');
+        reset = () => void request.socket.resetAndDestroy();
+      },
+    ]);
+    const unhandled = vi.fn();
+    process.on('uncaughtException', unhandled);
+    onTestFinished(() => void process.off('uncaughtException', unhandled));
+    const upload = new Readable({ read: () => undefined });
+    upload.push('first');
+
+    await expect(client.stream('POST', '/', { body: upload })).rejects.toMatchObject({ status: 413 });
+    reset();
+    upload.push(Buffer.alloc(1_000_000));
+    await delay(50);
+
+    expect(unhandled).not.toHaveBeenCalled();
+    expect(upload.destroyed).toBe(true);
+  });
+});
+
+describe('an uploaded stream', () => {
+  const failing = (): Readable => new Readable({ read: () => undefined });
+
+  it('that fails while there is no instance yet rejects the call with its error', async () => {
+    const { client } = await startService([]);
+    const upload = failing();
+    const call = client.post('/', { body: upload });
+
+    upload.destroy(new Error('no such file'));
+
+    await expect(call).rejects.toThrow('no such file');
+  });
+
+  it('that fails is no fault of the instance', async () => {
+    const { client, discovery } = await startService([echo]);
+    const upload = failing();
+    const call = client.post('/', { body: upload });
+
+    upload.destroy(Object.assign(new Error('its source is gone'), { code: 'ECONNREFUSED' }));
+
+    await expect(call).rejects.toThrow(/^its source is gone$/);
+    const endpoint = await discovery.call('orders', (attempt) => attempt.endpoint);
+    expect(endpoint.ejected).toBe(false);
+  });
+
+  it('is destroyed when the call never got to send it', async () => {
+    const { client } = await startService([]);
+    const upload = failing();
+    await expect(client.post('/', { body: upload })).rejects.toThrow();
+    expect(upload.destroyed).toBe(true);
   });
 });
