@@ -70,6 +70,7 @@ export async function runCall<T>(
 ): Promise<T> {
   options.signal?.throwIfAborted();
   target.budget.deposit();
+  target.enter();
   const call = new Call(target, work, options, defaults);
   try {
     return await call.run();
@@ -77,6 +78,7 @@ export async function runCall<T>(
     throw call.explain(error);
   } finally {
     call.end();
+    target.leave();
   }
 }
 
@@ -169,7 +171,8 @@ class Call<T> {
     if (this.#target.view.state === 'connecting') await this.#target.ready(this.#over.signal);
     let endpoint = set.pick(this.#request);
     if (endpoint === undefined) {
-      await abortable(this.#target.changed(emptyGraceMs), this.#over.signal);
+      await this.#target.changed(emptyGraceMs, this.#over.signal);
+      this.#over.signal.throwIfAborted();
       endpoint = set.pick(this.#request);
     }
     if (endpoint === undefined) {
@@ -188,7 +191,7 @@ class Call<T> {
     const timer = clock.setTimer(() => controller.abort(attemptTimedOut), this.#options.attemptTimeoutMs);
     const startedAt = clock.monotonic();
     let inFlightUntil: Promise<unknown> | undefined;
-    let outcome: Outcome = 'ok';
+    let outcome: Outcome = 'error'; // should the classifier throw
     try {
       const work = this.#work({
         endpoint,
@@ -197,10 +200,12 @@ class Call<T> {
         signal: controller.signal,
         remainingMs: () => Math.max(0, this.#endsAt - clock.monotonic()),
         keepUntil: (end) => {
-          inFlightUntil = end;
+          inFlightUntil = end.catch(() => undefined); // at once: it may fail before the attempt has ended
         },
       });
-      return { value: await abortable(Promise.resolve(work), controller.signal) };
+      const value = await abortable(Promise.resolve(work), controller.signal);
+      outcome = 'ok';
+      return { value };
     } catch (error) {
       const failure = this.#read(error, controller.signal);
       outcome = this.#over.signal.aborted && !this.#isLate() ? 'cancelled' : (failure?.outcome ?? 'error');
@@ -212,7 +217,7 @@ class Call<T> {
       this.#attempts.push({ endpoint, outcome, durationMs });
       const finish = (): void => pool.finish(endpoint, outcome, durationMs);
       if (inFlightUntil === undefined) finish();
-      else void inFlightUntil.then(finish, finish);
+      else void inFlightUntil.then(finish);
       if (outcome === 'connect-failure') connects.failed(endpoint);
     }
   }

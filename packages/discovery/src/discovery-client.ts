@@ -227,6 +227,7 @@ export class DiscoveryClient implements AsyncDisposable {
 
   async #ready(service: TrackedService, { signal, timeoutMs = 10_000 }: LookupOptions): Promise<ServiceView> {
     if (service.view.state !== 'connecting') return service.view;
+    service.enter();
     const tooLate = new AbortController();
     const timer = this.#clock.setTimer(() => tooLate.abort(), timeoutMs, { keepAlive: true });
     try {
@@ -240,6 +241,7 @@ export class DiscoveryClient implements AsyncDisposable {
       );
     } finally {
       timer.cancel();
+      service.leave();
     }
   }
 

@@ -18,7 +18,9 @@ export const classifyNetworkFailure: FailureClassifier = (error) => {
   for (let depth = 0; depth < 5 && current instanceof Error; depth += 1) {
     const code = 'code' in current ? current.code : undefined;
     if (typeof code === 'string') {
-      if (neverConnected.has(code)) return { outcome: 'connect-failure', retryable: true };
+      if (neverConnected.has(code)) {
+        return { outcome: wasConnected(error) ? 'error' : 'connect-failure', retryable: true };
+      }
       if (timedOut.has(code)) return { outcome: 'timeout', retryable: true };
       if (brokeOff.has(code)) return { outcome: 'error', retryable: true };
     }
@@ -27,6 +29,16 @@ export const classifyNetworkFailure: FailureClassifier = (error) => {
   }
   return undefined;
 };
+
+/** A host may also become unreachable in the midst of a connection: then a read or a write says so. */
+function wasConnected(error: unknown): boolean {
+  let current = error;
+  for (let depth = 0; depth < 5 && current instanceof Error; depth += 1) {
+    if ('syscall' in current && (current.syscall === 'read' || current.syscall === 'write')) return true;
+    current = current.cause;
+  }
+  return false;
+}
 
 const neverConnected = new Set([
   'ECONNREFUSED',

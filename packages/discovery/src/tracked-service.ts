@@ -1,5 +1,6 @@
 import {
   follow,
+  onAbort,
   type Clock,
   type DiscoveryBackend,
   type DiscoveryError,
@@ -40,6 +41,7 @@ export class TrackedService {
   readonly #following: Following;
   readonly #readers = new Set<Latest<ServiceView>>();
   readonly #waiting = new Set<() => void>();
+  #users = 0;
 
   constructor(name: string, options: TrackedServiceOptions) {
     const { backend, clock, rng, logger } = options;
@@ -76,9 +78,22 @@ export class TrackedService {
     return this.#following.view;
   }
 
-  /** Whether somebody reads its changes or has an attempt in flight. */
+  /** A call or a lookup began; it may wait for long without an attempt in flight. */
+  enter(): void {
+    this.#users += 1;
+  }
+
+  /** It ended. */
+  leave(): void {
+    this.#users -= 1;
+    this.used = true;
+  }
+
+  /** Whether somebody calls it, waits for it, reads its changes or has an attempt in flight. */
   get busy(): boolean {
-    return this.#readers.size > 0 || this.pool.endpoints.some(({ inFlight }) => inFlight > 0);
+    return (
+      this.#users > 0 || this.#readers.size > 0 || this.pool.endpoints.some(({ inFlight }) => inFlight > 0)
+    );
   }
 
   /** @throws the signal's reason, or a `ClosedError` */
@@ -97,15 +112,17 @@ export class TrackedService {
     );
   }
 
-  /** Resolves with the next change, or after `withinMs`. */
-  changed(withinMs: number): Promise<void> {
+  /** Resolves with the next change, when the signal aborts, or after `withinMs`. */
+  changed(withinMs: number, signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       const done = (): void => {
         timer.cancel();
+        forget();
         this.#waiting.delete(done);
         resolve();
       };
       const timer = this.clock.setTimer(done, withinMs, { keepAlive: true });
+      const forget = onAbort(signal, done);
       this.#waiting.add(done);
     });
   }

@@ -7,7 +7,7 @@ import {
   type Attempt,
   type CallOptions,
 } from '../src/index.ts';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { failWith, startClient } from './fixture.ts';
 
 /** A call to a service with three instances. `answer` gets each attempt; tests read what was tried from `ports`. */
@@ -358,6 +358,41 @@ describe('what is in flight', () => {
     bodyEnded();
     await clock.advance(0);
     expect(attempt?.endpoint.inFlight).toBe(0);
+  });
+});
+
+describe('a call that is cancelled while it waits for somebody to call', () => {
+  it('leaves no timer', async () => {
+    const { client, clock } = startClient();
+    await client.getInstances('orders');
+    const before = clock.pendingTimers;
+    const caller = new AbortController();
+    const call = client.call('orders', () => 1, { signal: caller.signal });
+    await clock.advance(10);
+
+    caller.abort(new Error('never mind'));
+
+    await expect(call).rejects.toThrow('never mind');
+    expect(clock.pendingTimers).toBe(before);
+  });
+});
+
+describe('what an attempt keeps', () => {
+  it('may fail before the attempt has ended', async () => {
+    const unhandled = vi.fn();
+    process.on('unhandledRejection', unhandled);
+    onTestFinished(() => void process.off('unhandledRejection', unhandled));
+    const { client, publish } = startClient();
+    await publish('orders', { port: 1 });
+
+    const answer = await client.call('orders', async (attempt) => {
+      attempt.keepUntil(Promise.reject(new Error('the body broke off')));
+      await new Promise((resolve) => setImmediate(resolve));
+      return 'head';
+    });
+
+    expect(answer).toBe('head');
+    expect(unhandled).not.toHaveBeenCalled();
   });
 });
 

@@ -1,5 +1,6 @@
 import { BackendUnavailableError, ClosedError, ConfigValidationError } from '@sd/core';
 import {
+  DeadlineExceededError,
   DiscoveryClient,
   NoHealthyInstanceError,
   UnknownServiceError,
@@ -7,7 +8,7 @@ import {
 } from '../src/index.ts';
 import { MemoryBackend } from '@sd/memory';
 import { describe, expect, it, vi } from 'vitest';
-import { startClient } from './fixture.ts';
+import { failWith, startClient } from './fixture.ts';
 
 describe('getInstances', () => {
   it('returns all instances of a service, whatever their status', async () => {
@@ -317,6 +318,39 @@ describe('an idle service', () => {
     answer();
     await call;
     await changes.return();
+  });
+});
+
+describe('a service that somebody waits for', () => {
+  it('is not dropped as idle before its first snapshot', async () => {
+    const { client, clock, backend } = startClient({ idleMs: 100 });
+    vi.spyOn(backend, 'watch').mockImplementation(() => {
+      throw new Error('store is down');
+    });
+    const call = client.call('orders', () => 1, { deadlineMs: 1_000 });
+    const lookup = client.getInstances('orders', { timeoutMs: 1_000 });
+    const ends = Promise.all([
+      expect(call).rejects.toThrow(DeadlineExceededError),
+      expect(lookup).rejects.toThrow(BackendUnavailableError),
+    ]);
+    await clock.advance(1_000);
+    await ends;
+  });
+
+  it('is not dropped as idle between two attempts', async () => {
+    const { client, clock, publish } = startClient({ idleMs: 100 });
+    await publish('orders', { port: 1 });
+    let attempts = 0;
+    const call = client.call('orders', () => (attempts += 1) > 1 || failWith('ECONNRESET'), {
+      idempotent: true,
+      classify: () => ({ outcome: 'overload', retryable: true, retryAfterMs: 1_000 }),
+    });
+
+    await clock.advance(900);
+    expect(client.peek('orders')?.state).toBe('live');
+
+    await clock.advance(100);
+    expect(await call).toBe(true);
   });
 });
 

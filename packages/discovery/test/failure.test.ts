@@ -14,6 +14,11 @@ it.each([
   expect(classifyNetworkFailure(coded(code))).toEqual({ outcome, retryable: true });
 });
 
+it.each(['read', 'write'])('knows that what fails in a %s was connected', (syscall) => {
+  const error = coded('EHOSTUNREACH', Object.assign(coded('EHOSTUNREACH'), { syscall }));
+  expect(classifyNetworkFailure(error)).toEqual({ outcome: 'error', retryable: true });
+});
+
 it('finds the code in the cause of an error, as fetch reports it', () => {
   const error = new TypeError('fetch failed', { cause: coded('ECONNREFUSED') });
   expect(classifyNetworkFailure(error)?.outcome).toBe('connect-failure');
