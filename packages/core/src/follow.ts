@@ -45,9 +45,8 @@ class Follower implements Following {
   readonly #clock: Clock;
   readonly #logger: DiscoveryLogger;
   readonly #closed = new AbortController();
-  readonly #synced: Promise<void>;
-  #resolveSynced!: () => void; // set by the promise's constructor, which runs at once
-  #rejectSynced!: (error: unknown) => void; // the same
+  /** One promise for all would keep everybody who ever waited for it, also those who gave up. */
+  readonly #waiting = new Set<() => void>();
   #view: ServiceView;
   #pending: readonly ServiceInstance[] | undefined;
   #appliedAt = -Infinity;
@@ -66,11 +65,6 @@ class Follower implements Following {
     this.#clock = clock;
     this.#logger = unfailing(() => logger);
     this.#view = emptyView(service, clock.now());
-    this.#synced = new Promise((resolve, reject) => {
-      this.#resolveSynced = resolve;
-      this.#rejectSynced = reject;
-    });
-    this.#synced.catch(() => undefined); // nobody has to wait for it
     void keepWatching({
       backend,
       service,
@@ -89,7 +83,9 @@ class Follower implements Following {
   }
 
   async ready({ signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<ServiceView> {
-    await abortable(this.#synced, signal);
+    signal?.throwIfAborted();
+    this.#closed.signal.throwIfAborted();
+    if (this.#view.state === 'connecting') await this.#synced(signal);
     this.#closed.signal.throwIfAborted();
     return this.#view;
   }
@@ -98,9 +94,20 @@ class Follower implements Following {
     if (this.#closed.signal.aborted) return;
     const closed = new ClosedError(`The view of service "${this.#service}"`, { service: this.#service });
     this.#closed.abort(closed);
-    this.#rejectSynced(closed);
+    for (const wake of this.#waiting) wake();
     this.#applyTimer?.cancel();
     this.#stopVerifying();
+  }
+
+  async #synced(signal: AbortSignal | undefined): Promise<void> {
+    let wake = (): void => undefined;
+    const woken = new Promise<void>((resolve) => (wake = resolve));
+    this.#waiting.add(wake);
+    try {
+      await abortable(woken, signal);
+    } finally {
+      this.#waiting.delete(wake);
+    }
   }
 
   #received(snapshot: readonly ServiceInstance[]): void {
@@ -157,7 +164,7 @@ class Follower implements Following {
       held: held.length,
       error: undefined,
     });
-    this.#resolveSynced();
+    for (const wake of this.#waiting) wake();
   }
 
   #startVerifying(held: number): void {

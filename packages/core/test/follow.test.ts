@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, it, vi } from 'vitest';
 import { BackendUnavailableError, ConfigValidationError, follow } from '../src/index.ts';
 import { startFollowing } from './follow-fixture.ts';
@@ -213,6 +215,23 @@ describe('onChange', () => {
 });
 
 describe('ready()', () => {
+  it('forgets those who gave up waiting', async () => {
+    const { following } = startFollowing();
+    const giveUp = async (): Promise<WeakRef<AbortSignal>> => {
+      const caller = new AbortController();
+      const ready = following.ready({ signal: caller.signal });
+      caller.abort();
+      await ready.catch(() => undefined);
+      return new WeakRef(caller.signal);
+    };
+
+    const signal = await giveUp();
+    await new Promise((resolve) => setImmediate(resolve));
+    collectGarbage();
+
+    expect(signal.deref()).toBeUndefined();
+  });
+
   it('resolves with the view once it is in sync', async () => {
     const { following, sees } = startFollowing();
     const ready = following.ready();
@@ -327,4 +346,9 @@ describe('follow()', () => {
 
 function fail(): never {
   throw new Error('no');
+}
+
+function collectGarbage(): void {
+  setFlagsFromString('--expose-gc');
+  runInNewContext('gc()');
 }
