@@ -241,6 +241,7 @@ export class DiscoveryClient implements AsyncDisposable {
       );
     } finally {
       timer.cancel();
+      tooLate.abort(); // whoever lost interest does not wait on
       service.leave();
     }
   }
