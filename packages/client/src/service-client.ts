@@ -16,7 +16,7 @@ import got, {
   type PlainResponse,
 } from 'got';
 import { once } from 'node:events';
-import { Agent as HttpAgent, type IncomingHttpHeaders } from 'node:http';
+import { Agent as HttpAgent, type ClientRequest, type IncomingHttpHeaders } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { addAbortSignal, Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
@@ -117,7 +117,8 @@ export class ServiceClient implements AsyncDisposable {
    */
   request(method: string, path: string, options: RequestOptions = {}): PendingResponse {
     const answer = this.#call(method, path, options, async (url, settings, attempt) => {
-      const { statusCode, headers, body } = await this.#got(url, { ...settings, responseType: 'buffer' });
+      const pending = this.#got(url, { ...settings, responseType: 'buffer' });
+      const { statusCode, headers, body } = await pending.on('request', refuseUpgrade);
       return readResponse(attempt, statusCode, headers, body);
     });
     return pendingResponse(answer);
@@ -137,6 +138,7 @@ export class ServiceClient implements AsyncDisposable {
         const body = this.#got.stream(url, settings);
         // An upload may fail after the answer was read to its end, when nobody else listens.
         body.on('error', hideRequest);
+        body.on('request', refuseUpgrade);
         if (settings.body === undefined && settings.json === undefined && settings.form === undefined)
           body.end();
         const [head] = (await once(body, 'response')) as [PlainResponse];
@@ -286,6 +288,14 @@ function serialize(json: unknown): string {
   }
   if (typeof text === 'string') return text;
   throw requestMistake('json', json, expected); // a function or a symbol
+}
+
+/** Node hands the socket of an upgrade to its listeners, got has one, and nobody would ever close it. */
+function refuseUpgrade(request: ClientRequest): void {
+  request.once('upgrade', (_response, socket) => {
+    socket.destroy();
+    request.emit('error', new Error('the server upgraded the connection unasked'));
+  });
 }
 
 /** got's errors carry the request with all its headers to wherever they are logged. */

@@ -1,3 +1,4 @@
+import { ConnectionError } from '@sd/discovery';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { Socket } from 'node:net';
@@ -19,4 +20,18 @@ it('lets go of an idle connection before its server does, so that no request mee
   const [socket] = (await connected) as [Socket];
   const whoEnded = await Promise.race([once(socket, 'end').then(() => 'client'), delay(1_900, 'server')]);
   expect(whoEnded).toBe('client');
+});
+
+it.each(['request', 'stream'] as const)('closes one that its server upgrades unasked: %s', async (way) => {
+  let closed: Promise<unknown> = Promise.resolve();
+  const { client } = await startService([
+    ({ socket }) => {
+      closed = once(socket, 'close');
+      socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n');
+    },
+  ]);
+
+  await expect(client[way]('POST', '/')).rejects.toThrow(ConnectionError);
+
+  await closed;
 });
