@@ -1,5 +1,6 @@
 import { callOptionsSchema, DiscoveryClient } from '@sd/discovery';
 import * as v from 'valibot';
+import { isAbsolute } from './http-request.ts';
 import { headersSchema } from './request-options.ts';
 
 const { strategy, filter, deadlineMs, attemptTimeoutMs, retries } = callOptionsSchema.entries;
@@ -9,7 +10,13 @@ export const clientOptionsSchema = v.strictObject(
   {
     service: v.unknown(), // checked as a service name
     discovery: v.instance(DiscoveryClient, 'a DiscoveryClient'),
-    basePath: v.optional(v.pipe(v.string(pathText), v.regex(/^[^?#\s]*$/, pathText))),
+    basePath: v.optional(
+      v.pipe(
+        v.string(pathText),
+        v.regex(/^[^?#\s\\]*$/, pathText),
+        v.check((path) => !isAbsolute(path), pathText),
+      ),
+    ),
     headers: v.optional(headersSchema),
     connectTimeoutMs: deadlineMs,
     https: v.optional(v.looseObject({}, "an object of got's https options")),

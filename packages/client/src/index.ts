@@ -1,4 +1,22 @@
-export { DiscoveryClient, type DiscoveryClientOptions } from '@sd/discovery';
+export {
+  ClosedError,
+  ConfigValidationError,
+  DiscoveryError,
+  resetLogger,
+  setLogger,
+  type DiscoveryLogger,
+  type ServiceFilter,
+  type ServiceInstance,
+} from '@sd/core';
+export {
+  AttemptTimeoutError,
+  ConnectionError,
+  DeadlineExceededError,
+  DiscoveryClient,
+  NoHealthyInstanceError,
+  UnknownServiceError,
+  type DiscoveryClientOptions,
+} from '@sd/discovery';
 export { ServiceRegistry, type Registration, type ServiceRegistryOptions } from '@sd/registry';
 export {
   HttpStatusError,

@@ -1,29 +1,32 @@
 import {
-  addressOf,
   ClosedError,
+  compileServiceFilter,
   ConfigValidationError,
-  describeValue,
   validate,
   validateServiceName,
 } from '@sd/core';
 import type { Attempt, CallOptions, DiscoveryClient } from '@sd/discovery';
-import got, {
-  RequestError,
-  type Got,
-  type HttpsOptions,
-  type Method,
-  type OptionsInit,
-  type PlainResponse,
-} from 'got';
+import got, { type Got, type HttpsOptions, type PlainResponse } from 'got';
 import { once } from 'node:events';
-import { Agent as HttpAgent, type ClientRequest, type IncomingHttpHeaders } from 'node:http';
+import { Agent as HttpAgent, type IncomingHttpHeaders } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { addAbortSignal, Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { finished } from 'node:stream/promises';
 import { clientOptionsSchema } from './client-options.ts';
-import { HttpStatusError, UnsupportedProtocolError, UnusableAddressError } from './errors.ts';
+import { HttpStatusError } from './errors.ts';
 import { classifyHttpFailure, isServerFailure } from './http-failure.ts';
+import {
+  gotOptions,
+  hideRequest,
+  normalizeBasePath,
+  refuseUpgrade,
+  resolvePath,
+  staysAtOrigin,
+  urlOf,
+  validateMethod,
+  type HttpSettings,
+} from './http-request.ts';
 import { linkSignals } from './linked-signal.ts';
 import {
   isIdempotent,
@@ -50,7 +53,7 @@ export interface ServiceClientOptions extends Pick<
   readonly basePath?: string | undefined;
   /** Sent with each request. */
   readonly headers?: RequestHeaders | undefined;
-  /** For opening a connection, TLS included, in milliseconds. Default: 1,000. */
+  /** For looking up the host, for connecting, and for TLS: for each of them, in milliseconds. Default: 1,000. */
   readonly connectTimeoutMs?: number | undefined;
   /** Certificates and checks for instances with protocol `https`, as got takes them. */
   readonly https?: HttpsOptions | undefined;
@@ -73,17 +76,10 @@ export class ServiceClient implements AsyncDisposable {
     this.service = validateServiceName(options.service);
     this.#discovery = options.discovery;
     this.#options = options;
-    this.#basePath = `/${options.basePath ?? ''}`.replace(/\/+$/, '').replace(/^\/+/, '/');
-    const connectMs = options.connectTimeoutMs ?? 1_000;
-    this.#got = got.extend({
-      retry: { limit: 0 }, // got would repeat on the same endpoint
-      throwHttpErrors: false,
-      hooks: { beforeError: [hideRequest] },
-      timeout: { lookup: connectMs, connect: connectMs, secureConnect: connectMs },
-      agent: this.#agents,
-      headers: { ...options.headers },
-      ...(options.https === undefined ? {} : { https: options.https }),
-    });
+    this.#basePath = normalizeBasePath(options.basePath);
+    if (options.strategy !== undefined) options.discovery.loadBalancers.get(options.strategy);
+    if (options.filter !== undefined) compileServiceFilter(options.filter);
+    this.#got = this.#makeGot(options);
   }
 
   get(path: string, options?: RequestOptions): PendingResponse {
@@ -171,6 +167,26 @@ export class ServiceClient implements AsyncDisposable {
     return this.close();
   }
 
+  #makeGot({ connectTimeoutMs = 1_000, headers, https }: ServiceClientOptions): Got {
+    try {
+      return got.extend({
+        retry: { limit: 0 }, // got would repeat on the same endpoint
+        throwHttpErrors: false,
+        followRedirect: staysAtOrigin,
+        hooks: { beforeError: [hideRequest] },
+        timeout: { lookup: connectTimeoutMs, connect: connectTimeoutMs, secureConnect: connectTimeoutMs },
+        agent: this.#agents,
+        headers: { ...headers },
+        ...(https === undefined ? {} : { https }),
+      });
+    } catch (error) {
+      // got checks its https options itself, and says which one is wrong; they may hold keys.
+      const received = error instanceof Error ? error.message : 'refused by got';
+      const expected = "got's https options";
+      throw new ConfigValidationError('ServiceClient', [{ field: 'https', received, expected }]);
+    }
+  }
+
   async #call<T extends ServiceResponse | StreamedResponse>(
     method: string,
     path: string,
@@ -185,7 +201,7 @@ export class ServiceClient implements AsyncDisposable {
     try {
       this.#closed.signal.throwIfAborted();
       const verb = validateMethod(method);
-      const target = this.#basePath + validatePath(path);
+      const target = resolvePath(this.#basePath, path);
       const settings = gotOptions(verb, options);
       const answer = await this.#discovery.call(
         this.service,
@@ -235,38 +251,6 @@ export class ServiceClient implements AsyncDisposable {
  */
 const keptAlive = { keepAlive: true, timeout: 5_000 };
 
-type HttpSettings = Pick<
-  OptionsInit,
-  'method' | 'headers' | 'json' | 'stringifyJson' | 'form' | 'body' | 'signal'
->;
-
-function gotOptions(method: string, { headers, json, form, body }: RequestOptions): HttpSettings {
-  validateHeaderValues('Request', headers);
-  if (['GET', 'HEAD'].includes(method) && [json, form, body].some((content) => content !== undefined)) {
-    throw new ConfigValidationError('Request', [
-      { field: 'method', received: method, expected: 'a method with a body, e.g. POST' },
-    ]);
-  }
-  if (body instanceof Readable && !body.readable) {
-    throw new ConfigValidationError('Request', [
-      { field: 'body', received: 'a stream that was read or destroyed', expected: 'a stream to read' },
-    ]);
-  }
-  const jsonText = json === undefined ? '' : serialize(json);
-  return {
-    method: method as Method, // any method is sent as it is; got's type lists the common ones
-    ...(headers === undefined ? {} : { headers: { ...headers } }),
-    ...(json === undefined ? {} : { json, stringifyJson: () => jsonText }),
-    ...(form === undefined ? {} : { form: { ...form } }),
-    ...(body === undefined ? {} : { body }),
-  };
-}
-
-function entriesOf(params: NonNullable<RequestOptions['searchParams']>): [string, string][] {
-  if (params instanceof URLSearchParams) return [...params];
-  return Object.entries(params).map(([name, value]) => [name, String(value)]);
-}
-
 function readResponse(
   { instance, number: attempts }: Attempt,
   status: number,
@@ -274,59 +258,4 @@ function readResponse(
   body: Uint8Array,
 ): ServiceResponse {
   return new ServiceResponse({ status, headers, body, instance, attempts });
-}
-
-/** Once for all attempts, and before one is made: what cannot be sent is no fault of an endpoint. */
-function serialize(json: unknown): string {
-  const expected = 'what JSON can say';
-  let text: unknown;
-  try {
-    text = JSON.stringify(json);
-  } catch (cause) {
-    const received = cause instanceof TypeError ? 'circular, or has a bigint' : 'an object that throws';
-    throw new ConfigValidationError('Request', [{ field: 'json', received, expected }]);
-  }
-  if (typeof text === 'string') return text;
-  throw requestMistake('json', json, expected); // a function or a symbol
-}
-
-/** Node hands the socket of an upgrade to its listeners, got has one, and nobody would ever close it. */
-function refuseUpgrade(request: ClientRequest): void {
-  request.once('upgrade', (_response, socket) => {
-    socket.destroy();
-    request.emit('error', new Error('the server upgraded the connection unasked'));
-  });
-}
-
-/** got's errors carry the request with all its headers to wherever they are logged. */
-function hideRequest<E extends Error>(error: E): E {
-  if (error instanceof RequestError) Object.defineProperty(error, 'options', { enumerable: false });
-  return error;
-}
-
-function urlOf({ instance }: Attempt, path: string, searchParams: RequestOptions['searchParams'] = {}): URL {
-  const { service, protocol } = instance;
-  const endpoint = addressOf(instance);
-  if (protocol !== 'http' && protocol !== 'https')
-    throw new UnsupportedProtocolError(protocol, { service, endpoint });
-  const origin = `${protocol}://${endpoint}`;
-  if (!URL.canParse(origin)) throw new UnusableAddressError({ service, endpoint });
-  const url = new URL(origin + path);
-  for (const [name, value] of entriesOf(searchParams)) url.searchParams.append(name, value);
-  return url;
-}
-
-function validateMethod(method: unknown): string {
-  if (typeof method === 'string' && /^[A-Za-z]{1,32}$/.test(method)) return method.toUpperCase();
-  throw requestMistake('method', method, 'an HTTP method such as "GET"');
-}
-
-function validatePath(path: unknown): string {
-  const isPath = typeof path === 'string' && !/^[a-z][a-z0-9+.-]*:\/\//i.test(path);
-  if (!isPath) throw requestMistake('path', path, 'a path such as "/items/1": the host comes from discovery');
-  return path === '' || path.startsWith('/') || path.startsWith('?') ? path : `/${path}`;
-}
-
-function requestMistake(field: string, received: unknown, expected: string): ConfigValidationError {
-  return new ConfigValidationError('Request', [{ field, received: describeValue(received), expected }]);
 }

@@ -1,10 +1,12 @@
 import { AttemptTimeoutError, ConnectionError, DeadlineExceededError } from '@sd/discovery';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
 import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { HttpStatusError, UnusableAddressError } from '../src/index.ts';
-import { answering, closedPort, counted, echo, startService } from './fixture.ts';
+import { answering, closedPort, counted, echo, portOf, startService } from './fixture.ts';
 
 const hang = (): void => undefined;
 
@@ -167,12 +169,16 @@ describe('a cancelled call', () => {
 
 describe('a call that was redirected', () => {
   it('is not repeated without being idempotent when nobody is there, as it may have had an effect', async () => {
-    const location = `http://127.0.0.1:${await closedPort()}/`;
+    // It is gone when the client comes to the place that it was told.
     const redirecting = counted((request, response) => {
       request.resume();
-      response.writeHead(303, { location }).end();
+      server.close();
+      response.writeHead(303, { location: '/elsewhere', connection: 'close' }).end();
     });
-    const { client, discovery } = await startService([redirecting.handler]);
+    const server = createServer(redirecting.handler).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { client, discovery, publish } = await startService([]);
+    await publish({ port: portOf(server.address()) });
 
     await expect(client.post('/', { json: 1 })).rejects.toThrow(ConnectionError);
 

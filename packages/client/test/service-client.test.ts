@@ -150,6 +150,16 @@ describe('an answer', () => {
     expect(response.json()).toEqual({ n: 1 });
   });
 
+  it('that moved to another origin is returned, and its new place sees nothing of the request', async () => {
+    const stranger = counted(echo);
+    const port = await listen(stranger.handler);
+    const { client } = await startService([
+      (_request, response) => response.writeHead(302, { location: `http://127.0.0.1:${port}/` }).end(),
+    ]);
+    expect(await client.get('/', { headers: { 'x-api-key': 'secret' } })).toMatchObject({ status: 302 });
+    expect(stranger.count()).toBe(0);
+  });
+
   it('that moved is followed', async () => {
     const { client } = await startService([
       (request, response) => {
@@ -202,6 +212,14 @@ describe('bad input', () => {
     expect(inspect(error)).not.toContain('s3cret');
   });
 
+  it.each(['/../admin', '..', '/a/../../admin', '/%2e%2e/admin', '/\\..\\..\\admin'])(
+    'of a path that leaves the base path is refused: %s',
+    async (path) => {
+      const { client } = await startService([echo], { basePath: '/api/v1' });
+      await expect(client.get(path)).rejects.toMatchObject({ code: 'ERR_SD_CONFIG', field: 'path' });
+    },
+  );
+
   it('of a method is refused', async () => {
     const { client } = await startService([echo]);
     await expect(client.request('GET /', '/')).rejects.toMatchObject({
@@ -214,8 +232,12 @@ describe('bad input', () => {
     const { discovery } = await startService([]);
     const wrong: readonly (readonly [string, object])[] = [
       ['discovery', { service: 'orders' }],
-      ['', { service: '', discovery }],
-      ['', { service: 'a/b', discovery }],
+      ['service', { service: '', discovery }],
+      ['service', { service: 'a/b', discovery }],
+      ['strategy', { service: 'orders', discovery, strategy: 'fastest' }],
+      ['version', { service: 'orders', discovery, filter: { version: '>>1' } }],
+      ['basePath', { service: 'orders', discovery, basePath: 'http://evil.example/' }],
+      ['https', { service: 'orders', discovery, https: { bogus: 1 } }],
       ['basePath', { service: 'orders', discovery, basePath: '/x?y' }],
       ['headers.a', { service: 'orders', discovery, headers: { a: 1 } }],
       ['headers.b', { service: 'orders', discovery, headers: { b: '\n' } }],

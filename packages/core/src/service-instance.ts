@@ -1,3 +1,4 @@
+import * as v from 'valibot';
 import { defaultId, serviceName, strictInit, type InstanceFields } from './instance-fields.ts';
 import type { InstanceStatus } from './instance-status.ts';
 import { validate } from './validation.ts';
@@ -69,7 +70,7 @@ export function createInstance(init: ServiceInstanceInit, now: number): ServiceI
 
 /** Service names become keys, paths and host names in stores: what could mean something there is refused. */
 export function validateServiceName(service: unknown): string {
-  return validate('Service name', serviceName, service);
+  return validate('Service name', v.object({ service: serviceName }), { service }).service;
 }
 
 /** Whether two records say the same. When it was written (`updatedAt`) is not part of what a record says. */

@@ -59,6 +59,8 @@ function configIssue(issue: v.BaseIssue<unknown>): ConfigIssue {
   const field = shorten(JSON.stringify(v.getDotPath(issue) ?? '').slice(1, -1), 160);
   if (issue.type === 'strict_object' && issue.expected === 'never')
     return { field, received: 'an unknown option', expected: 'no such option' };
+  if (issue.type === 'strict_object' && at?.origin === 'key')
+    return { field, received: 'missing', expected: 'a value' };
   const input = at === undefined || at.origin === 'key' ? issue.input : at.value;
   const hidden = input !== undefined && isSecret(field);
   return { field, received: hidden ? '***' : describeValue(input), expected: issue.message };

@@ -21,7 +21,14 @@ import {
 } from '@sd/core';
 import { LoadBalancerFactory } from '@sd/load-balancers';
 import { runCall, type Attempt, type CallDefaults, type CallOptions } from './call.ts';
-import { callOptionsSchema, clientOptionsSchema } from './options.ts';
+import {
+  attemptSchema,
+  callOptionsSchema,
+  choiceOptionsSchema,
+  clientOptionsSchema,
+  lookupOptionsSchema,
+  signalOptionsSchema,
+} from './options.ts';
 import type { RetryBudgetOptions } from './retry-budget.ts';
 import { changeBetween, type ServiceChange } from './service-change.ts';
 import { TrackedService, type TrackedServiceOptions } from './tracked-service.ts';
@@ -101,6 +108,7 @@ export class DiscoveryClient implements AsyncDisposable {
 
   /** Names of all services the backend knows, sorted. Asks the backend each time. */
   async services(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<readonly string[]> {
+    validate('DiscoveryClient.services', signalOptionsSchema, options);
     this.#assertOpen();
     const names = await abortable(this.#backend.listServices(options), options.signal);
     return [...new Set(names)].sort();
@@ -111,6 +119,7 @@ export class DiscoveryClient implements AsyncDisposable {
    * @throws {BackendUnavailableError} when there is no snapshot yet and none came in time
    */
   async getInstances(service: string, options: LookupOptions = {}): Promise<readonly ServiceInstance[]> {
+    validate('DiscoveryClient.getInstances', lookupOptionsSchema, options);
     const wanted = options.filter === undefined ? undefined : compileServiceFilter(options.filter);
     const { instances } = await this.#ready(this.#track(service), options);
     return wanted === undefined ? instances : instances.filter(wanted);
@@ -125,6 +134,7 @@ export class DiscoveryClient implements AsyncDisposable {
     service: string,
     options: LookupOptions & Pick<CallOptions, 'strategy' | 'key'> = {},
   ): Promise<ServiceInstance> {
+    validate('DiscoveryClient.getInstance', choiceOptionsSchema, options);
     const tracked = this.#track(service);
     const set = tracked.pool.set(options.strategy ?? this.#defaults.strategy, options.filter);
     await this.#ready(tracked, options);
@@ -148,7 +158,7 @@ export class DiscoveryClient implements AsyncDisposable {
     service: string,
     options: { readonly signal?: AbortSignal | undefined } = {},
   ): AsyncGenerator<ServiceChange, void, undefined> {
-    const { signal } = options;
+    const { signal } = validate('DiscoveryClient.watch', signalOptionsSchema, options);
     const tracked = this.#track(service);
     const views = new Latest<ServiceView>();
     if (signal?.aborted === true) return;
@@ -183,6 +193,7 @@ export class DiscoveryClient implements AsyncDisposable {
     options: CallOptions = noOptions,
   ): Promise<T> {
     if (options !== noOptions) validate('Call', callOptionsSchema, options);
+    validate('Call', attemptSchema, { attempt });
     return runCall(this.#track(service), attempt, options, this.#defaults);
   }
 

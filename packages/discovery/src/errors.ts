@@ -57,8 +57,9 @@ export class DeadlineExceededError extends CallError {
   readonly code = 'ERR_SD_DEADLINE_EXCEEDED';
 
   constructor(service: string, deadlineMs: number, attempts: readonly AttemptReport[], cause: unknown) {
+    const reason = cause instanceof Error ? `: ${cause.message}` : '';
     const during =
-      attempts.length === 0 ? 'before an instance was known' : `after ${describeAttempts(attempts)}`;
+      attempts.length === 0 ? `before an instance was known${reason}` : `after ${describeAttempts(attempts)}`;
     super(`Call to "${service}" exceeded its deadline of ${deadlineMs} ms ${during}`, attempts, {
       service,
       cause,

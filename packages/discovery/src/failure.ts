@@ -1,3 +1,4 @@
+import { DiscoveryError } from '@sd/core';
 import type { Outcome } from '@sd/load-balancers';
 
 /** What an error thrown by an attempt means for the call. */
@@ -16,6 +17,7 @@ export type FailureClassifier = (error: unknown) => Failure | undefined;
 export const classifyNetworkFailure: FailureClassifier = (error) => {
   let current = error;
   for (let depth = 0; depth < 5 && current instanceof Error; depth += 1) {
+    if (current instanceof DiscoveryError) return undefined; // the failure of a call to some other service
     const code = 'code' in current ? current.code : undefined;
     if (typeof code === 'string') {
       if (neverConnected.has(code)) {

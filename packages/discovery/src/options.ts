@@ -20,6 +20,8 @@ const rateText = 'a number from 0';
 const rate = v.pipe(v.number(rateText), v.minValue(0, rateText));
 const text = v.string('a string');
 const anything = v.optional(v.unknown());
+const signal = v.optional(v.instance(AbortSignal, 'an AbortSignal'));
+const filter = anything; // has a schema of its own, checked once for each filter
 
 const attempts = {
   strategy: v.optional(text),
@@ -31,12 +33,26 @@ const attempts = {
 export const callOptionsSchema = v.strictObject(
   {
     ...attempts,
-    filter: anything, // has a schema of its own, checked once for each filter
+    filter,
     key: v.optional(text),
-    signal: v.optional(v.instance(AbortSignal, 'an AbortSignal')),
+    signal,
     idempotent: v.optional(v.boolean('true or false')),
     classify: v.optional(v.function('a function (error) => Failure')),
   },
+  'an object',
+);
+
+export const attemptSchema = v.object({ attempt: v.function('a function (attempt) that does the work') });
+
+export const signalOptionsSchema = v.strictObject({ signal }, 'an object');
+
+export const lookupOptionsSchema = v.strictObject(
+  { filter, signal, timeoutMs: v.optional(duration) },
+  'an object',
+);
+
+export const choiceOptionsSchema = v.strictObject(
+  { ...lookupOptionsSchema.entries, strategy: v.optional(text), key: v.optional(text) },
   'an object',
 );
 

@@ -1,3 +1,4 @@
+import { BackendUnavailableError } from '@sd/core';
 import { classifyNetworkFailure } from '../src/index.ts';
 import { expect, it } from 'vitest';
 
@@ -35,6 +36,11 @@ it.each([[new TypeError('a bug')], ['text'], [undefined], [coded('ERR_INVALID_AR
     expect(classifyNetworkFailure(error)).toBeUndefined();
   },
 );
+
+it('says nothing of a failure to reach another service', () => {
+  const error = new BackendUnavailableError('memory', 'down', { cause: coded('ECONNREFUSED') });
+  expect(classifyNetworkFailure(new Error('no stock', { cause: error }))).toBeUndefined();
+});
 
 it('ends on an error that is its own cause', () => {
   const error = new Error('loop');

@@ -46,15 +46,21 @@ export class LoadBalancerFactory {
 
   /**
    * A new strategy.
-   * @throws {ConfigValidationError} when no strategy has this name
+   * @throws {ConfigValidationError} when no strategy has this name, or its creator makes something else
    */
   create(name: string, context: Partial<StrategyContext> = {}): Strategy {
-    return this.get(name)({
+    const strategy = this.get(name)({
       service: context.service ?? '',
       zone: context.zone,
       clock: context.clock ?? systemClock,
       rng: context.rng ?? systemRng,
     });
+    const isStrategy = ['update', 'pick'].every(
+      (method) => typeof Reflect.get(Object(strategy), method) === 'function',
+    );
+    if (!isStrategy)
+      throw mistake(`creator of "${name}"`, strategy, 'one that returns a Strategy: update(), pick()');
+    return strategy;
   }
 }
 

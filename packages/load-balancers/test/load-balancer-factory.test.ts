@@ -40,6 +40,12 @@ describe('LoadBalancerFactory', () => {
     expect(factory.create('round-robin')).not.toBe(factory.create('round-robin'));
   });
 
+  it('refuses what a creator makes that is no strategy', () => {
+    // @ts-expect-error -- wrong on purpose
+    const factory = new LoadBalancerFactory().register('half', () => ({ pick: () => undefined }));
+    expect(() => factory.create('half')).toThrow(ConfigValidationError);
+  });
+
   it('gives a creator what the pool knows', () => {
     const contexts: StrategyContext[] = [];
     const factory = new LoadBalancerFactory().register('spy', (context) => {

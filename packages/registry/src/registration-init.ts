@@ -64,7 +64,8 @@ export function describeInstance(
   const bound = server === undefined ? undefined : boundAddress(server);
   const port = given.port ?? bound?.port;
   if (port === undefined) throw mistake('port', 'missing', 'a port, or a server that has one');
-  const host = given.host ?? defaults.host ?? bound?.host ?? detectHost();
+  const known = firstGiven(given.host, defaults.host, bound?.host);
+  const host = known === undefined ? detectHost() : known;
   if (isWildcard(host)) {
     throw mistake(
       'host',
@@ -77,16 +78,25 @@ export function describeInstance(
       ...given,
       host,
       port,
-      protocol: given.protocol ?? defaults.protocol ?? (server instanceof HttpsServer ? 'https' : undefined),
-      version: given.version ?? defaults.version,
-      region: given.region ?? defaults.region,
-      zone: given.zone ?? defaults.zone,
-      weight: given.weight ?? defaults.weight,
-      tags: given.tags ?? defaults.tags,
-      metadata: given.metadata ?? defaults.metadata,
+      protocol: firstGiven(
+        given.protocol,
+        defaults.protocol,
+        server instanceof HttpsServer ? 'https' : undefined,
+      ),
+      version: firstGiven(given.version, defaults.version),
+      region: firstGiven(given.region, defaults.region),
+      zone: firstGiven(given.zone, defaults.zone),
+      weight: firstGiven(given.weight, defaults.weight),
+      tags: firstGiven(given.tags, defaults.tags),
+      metadata: firstGiven(given.metadata, defaults.metadata),
     },
     now,
   );
+}
+
+/** Unlike `??`, it takes null for something given, which is then refused. */
+function firstGiven<T>(...values: readonly T[]): T | undefined {
+  return values.find((value) => value !== undefined);
 }
 
 const isServer = (value: unknown): boolean =>
@@ -118,22 +128,9 @@ export function changeInstance(
   now: number,
 ): ServiceInstance {
   validate('Registration.update', changeable, changes);
-  const after = createInstance(
-    {
-      ...before,
-      protocol: changes.protocol ?? before.protocol,
-      version: changes.version ?? before.version,
-      region: changes.region ?? before.region,
-      zone: changes.zone ?? before.zone,
-      weight: changes.weight ?? before.weight,
-      priority: changes.priority ?? before.priority,
-      tags: changes.tags ?? before.tags,
-      metadata: changes.metadata ?? before.metadata,
-      status: changes.status ?? before.status,
-      updatedAt: now,
-    },
-    now,
-  );
+  // Undefined means: as it is. What else is no value, null say, is a mistake.
+  const given = Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined));
+  const after = createInstance({ ...before, ...given, updatedAt: now }, now);
   return sameInstance(before, after) ? before : after;
 }
 

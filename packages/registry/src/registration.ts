@@ -3,6 +3,7 @@ import { drain, drainSchema, type Drainable, type DrainOptions } from './drain.t
 import type { ListeningServer } from './listening-server.ts';
 import { Publication, type PublicationContext } from './publication.ts';
 import { changeInstance, nameOf, type InstanceChanges } from './registration-init.ts';
+import { waitSchema } from './registry-options.ts';
 import type { RegistrationState } from './registration-state.ts';
 import { keepAlive } from './time-limit.ts';
 
@@ -56,8 +57,9 @@ export class Registration implements AsyncDisposable {
    */
   async update(
     changes: InstanceChanges,
-    { signal }: { readonly signal?: AbortSignal | undefined } = {},
+    options: { readonly signal?: AbortSignal | undefined } = {},
   ): Promise<void> {
+    const { signal } = validate('Registration.update', waitSchema, options);
     const { clock } = this.#context;
     const pinned: InstanceChanges =
       this.#state.value === 'draining' ? { ...changes, status: 'draining' } : changes;

@@ -29,6 +29,12 @@ const canRegister = (value: unknown): boolean => typeof Reflect.get(Object(value
 
 const anything = v.optional(v.unknown());
 
+/** Of `register()` and `update()`. */
+export const waitSchema = v.strictObject(
+  { signal: v.optional(v.instance(AbortSignal, 'an AbortSignal')) },
+  'an object',
+);
+
 export const optionsSchema = v.strictObject(
   {
     backend: v.custom<RegistryBackend>(canRegister, 'a backend that can register, e.g. new MemoryBackend()'),

@@ -8,7 +8,7 @@ import {
   validate,
   type ServiceInstance,
 } from '@sd/core';
-import type { DrainOptions } from './drain.ts';
+import { drainSchema, type DrainOptions } from './drain.ts';
 import {
   describeInstance,
   validateDefaults,
@@ -16,7 +16,7 @@ import {
   type RegistrationInit,
 } from './registration-init.ts';
 import { Registration, type RegistrationContext } from './registration.ts';
-import { optionsSchema, type ServiceRegistryOptions } from './registry-options.ts';
+import { optionsSchema, waitSchema, type ServiceRegistryOptions } from './registry-options.ts';
 import { onShutdownSignal } from './shutdown-signals.ts';
 
 /**
@@ -54,8 +54,9 @@ export class ServiceRegistry implements AsyncDisposable {
    */
   async register(
     init: RegistrationInit,
-    { signal }: { readonly signal?: AbortSignal | undefined } = {},
+    options: { readonly signal?: AbortSignal | undefined } = {},
   ): Promise<Registration> {
+    const { signal } = validate('ServiceRegistry.register', waitSchema, options);
     signal?.throwIfAborted();
     if (this.#closed) throw new ClosedError('ServiceRegistry');
     const instance = describeInstance(init, this.#defaults, this.#context.clock.now());
@@ -79,7 +80,8 @@ export class ServiceRegistry implements AsyncDisposable {
   }
 
   /** Drains all registrations, side by side; see {@link Registration.drain}. */
-  async drain(options?: DrainOptions): Promise<void> {
+  async drain(options: DrainOptions = {}): Promise<void> {
+    validate('Drain', drainSchema, options);
     await Promise.all(this.registrations.map((registration) => registration.drain(options)));
   }
 

@@ -2,6 +2,7 @@ import * as v from 'valibot';
 import {
   ClosedError,
   createInstance,
+  followOptions,
   Latest,
   MalformedEntries,
   systemClock,
@@ -105,9 +106,9 @@ export class MemoryBackend implements RegistryBackend {
     }
   }
 
-  async register(instance: ServiceInstance, { ttl, signal }: RegisterOptions): Promise<Lease> {
+  async register(instance: ServiceInstance, options: RegisterOptions): Promise<Lease> {
+    const { ttl, signal } = validate('register()', registerSchema, options);
     this.#assertUsable(signal);
-    validate('register()', ttlSchema, { ttl });
     const checked = createInstance(instance, this.#clock.now());
     // Real stores need a round trip here. What closes or aborts during it finds the same moment in memory.
     await Promise.resolve();
@@ -163,19 +164,17 @@ function sharedStore(clock: Clock): MemoryStore {
 
 const sharedStores = new WeakMap<Clock, MemoryStore>();
 
-const hasMethod = (value: unknown, method: string): boolean =>
-  typeof value === 'object' && value !== null && typeof Reflect.get(value, method) === 'function';
-
+const { clock, logger } = followOptions.entries;
 const optionsSchema = v.strictObject(
-  {
-    store: v.optional(v.instance(MemoryStore, 'a MemoryStore')),
-    clock: v.optional(v.custom<Clock>((value) => hasMethod(value, 'setTimer'), 'a Clock')),
-    logger: v.optional(v.custom<DiscoveryLogger>((value) => hasMethod(value, 'warn'), 'a DiscoveryLogger')),
-  },
+  { store: v.optional(v.instance(MemoryStore, 'a MemoryStore')), clock, logger },
   'an object',
 );
 
 const ttlText = 'a number of milliseconds of at least 1';
-const ttlSchema = v.object({
-  ttl: v.pipe(v.number(ttlText), v.finite(ttlText), v.minValue(1, ttlText)),
-});
+const registerSchema = v.strictObject(
+  {
+    ttl: v.pipe(v.number(ttlText), v.finite(ttlText), v.minValue(1, ttlText)),
+    signal: v.optional(v.instance(AbortSignal, 'an AbortSignal')),
+  },
+  'an object with a ttl',
+);

@@ -1,4 +1,5 @@
 import {
+  followOptions,
   parseInstance,
   sameInstance,
   systemClock,
@@ -7,7 +8,9 @@ import {
   type MalformedEntry,
   type ParsedRecord,
   type ServiceInstance,
+  validate,
 } from '@sd/core';
+import * as v from 'valibot';
 import { Deadlines } from './deadlines.ts';
 
 export interface MemoryStoreOptions {
@@ -38,7 +41,9 @@ export class MemoryStore {
   readonly #services = new Map<string, StoredService>();
   readonly #expiries: Deadlines<Entry>;
 
-  constructor({ clock = systemClock }: MemoryStoreOptions = {}) {
+  /** @throws {ConfigValidationError} naming each wrong option */
+  constructor(options: MemoryStoreOptions = {}) {
+    const { clock = systemClock } = validate('MemoryStore', optionsSchema, options);
     this.clock = clock;
     this.#expiries = new Deadlines(clock, (entries) => this.#expire(entries));
   }
@@ -127,6 +132,8 @@ export class MemoryStore {
     if (entries.size === 0 && listeners.size === 0) this.#services.delete(name);
   }
 }
+
+const optionsSchema = v.strictObject({ clock: followOptions.entries.clock }, 'an object');
 
 const nothing: StoreSnapshot = Object.freeze({ instances: Object.freeze([]), malformed: Object.freeze([]) });
 

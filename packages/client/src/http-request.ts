@@ -1,0 +1,119 @@
+import { addressOf, ConfigValidationError, describeValue } from '@sd/core';
+import type { Attempt } from '@sd/discovery';
+import { RequestError, type Method, type OptionsInit, type PlainResponse } from 'got';
+import type { ClientRequest } from 'node:http';
+import { Readable } from 'node:stream';
+import { UnsupportedProtocolError, UnusableAddressError } from './errors.ts';
+import { validateHeaderValues, type RequestOptions } from './request-options.ts';
+
+export type HttpSettings = Pick<
+  OptionsInit,
+  'method' | 'headers' | 'json' | 'stringifyJson' | 'form' | 'body' | 'signal'
+>;
+
+export function gotOptions(method: string, { headers, json, form, body }: RequestOptions): HttpSettings {
+  validateHeaderValues('Request', headers);
+  if (['GET', 'HEAD'].includes(method) && [json, form, body].some((content) => content !== undefined)) {
+    throw new ConfigValidationError('Request', [
+      { field: 'method', received: method, expected: 'a method with a body, e.g. POST' },
+    ]);
+  }
+  if (body instanceof Readable && !body.readable) {
+    throw new ConfigValidationError('Request', [
+      { field: 'body', received: 'a stream that was read or destroyed', expected: 'a stream to read' },
+    ]);
+  }
+  const jsonText = json === undefined ? '' : serialize(json);
+  return {
+    method: method as Method, // any method is sent as it is; got's type lists the common ones
+    ...(headers === undefined ? {} : { headers: { ...headers } }),
+    ...(json === undefined ? {} : { json, stringifyJson: () => jsonText }),
+    ...(form === undefined ? {} : { form: { ...form } }),
+    ...(body === undefined ? {} : { body }),
+  };
+}
+
+function entriesOf(params: NonNullable<RequestOptions['searchParams']>): [string, string][] {
+  if (params instanceof URLSearchParams) return [...params];
+  return Object.entries(params).map(([name, value]) => [name, String(value)]);
+}
+
+/** Once for all attempts, and before one is made: what cannot be sent is no fault of an endpoint. */
+function serialize(json: unknown): string {
+  const expected = 'what JSON can say';
+  let text: unknown;
+  try {
+    text = JSON.stringify(json);
+  } catch (cause) {
+    const received = cause instanceof TypeError ? 'circular, or has a bigint' : 'an object that throws';
+    throw new ConfigValidationError('Request', [{ field: 'json', received, expected }]);
+  }
+  if (typeof text === 'string') return text;
+  throw requestMistake('json', json, expected); // a function or a symbol
+}
+
+/** Node hands the socket of an upgrade to its listeners, got has one, and nobody would ever close it. */
+export function refuseUpgrade(request: ClientRequest): void {
+  request.once('upgrade', (_response, socket) => {
+    socket.destroy();
+    request.emit('error', new Error('the server upgraded the connection unasked'));
+  });
+}
+
+/** got's errors carry the request with all its headers to wherever they are logged. */
+export function hideRequest<E extends Error>(error: E): E {
+  if (error instanceof RequestError) Object.defineProperty(error, 'options', { enumerable: false });
+  return error;
+}
+
+export function urlOf(
+  { instance }: Attempt,
+  path: string,
+  searchParams: RequestOptions['searchParams'] = {},
+): URL {
+  const { service, protocol } = instance;
+  const endpoint = addressOf(instance);
+  if (protocol !== 'http' && protocol !== 'https')
+    throw new UnsupportedProtocolError(protocol, { service, endpoint });
+  const origin = `${protocol}://${endpoint}`;
+  if (!URL.canParse(origin)) throw new UnusableAddressError({ service, endpoint });
+  const url = new URL(origin + path);
+  for (const [name, value] of entriesOf(searchParams)) url.searchParams.append(name, value);
+  return url;
+}
+
+export function validateMethod(method: unknown): string {
+  if (typeof method === 'string' && /^[A-Za-z]{1,32}$/.test(method)) return method.toUpperCase();
+  throw requestMistake('method', method, 'an HTTP method such as "GET"');
+}
+
+/** @returns the path below the base path, which it cannot leave, from `/` or `?` on */
+export function resolvePath(basePath: string, path: unknown): string {
+  const expected = 'a path such as "/items/1": the host comes from discovery';
+  if (typeof path !== 'string' || isAbsolute(path)) throw requestMistake('path', path, expected);
+  const target = basePath + (path === '' || /^[/?]/.test(path) ? path : `/${path}`);
+  const { pathname } = new URL(originOfAny + target);
+  if (pathname !== basePath && !pathname.startsWith(`${basePath}/`)) {
+    throw requestMistake('path', path, `a path that stays below "${basePath}"`);
+  }
+  return target;
+}
+
+/** As it stands in a URL, without a slash at its end. */
+export function normalizeBasePath(basePath = ''): string {
+  return new URL(`${originOfAny}/${basePath.replace(/^\/+/, '')}`).pathname.replace(/\/+$/, '');
+}
+
+export const isAbsolute = (path: string): boolean => /^[a-z][a-z0-9+.-]*:\/\//i.test(path);
+
+const originOfAny = 'http://any';
+
+/** Another origin was not discovered, and is not meant to see our headers. */
+export function staysAtOrigin({ url, headers }: PlainResponse): boolean {
+  const { location = '' } = headers;
+  return URL.canParse(location, url) && new URL(location, url).origin === new URL(url).origin;
+}
+
+function requestMistake(field: string, received: unknown, expected: string): ConfigValidationError {
+  return new ConfigValidationError('Request', [{ field, received: describeValue(received), expected }]);
+}
