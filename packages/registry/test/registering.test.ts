@@ -164,6 +164,17 @@ describe('a wrong registration', () => {
     expect(backend.requests).toEqual([]);
   });
 
+  it.each([
+    ['host', { ...orders, host: null }, {}],
+    ['protocol', { ...orders, protocol: null }, {}],
+    ['signal', orders, { signal: 5 }],
+    ['sgnal', orders, { sgnal: AbortSignal.abort() }],
+    ['', orders, null],
+  ])('is refused where something is given that is none: %s', async (field, init, options) => {
+    const registering = setUp().registry.register(init as RegistrationInit, options as never);
+    expect(await rejection(registering)).toMatchObject({ code: 'ERR_SD_CONFIG', field });
+  });
+
   it('is refused when the id is registered here already', async () => {
     const { registry } = setUp();
     await registry.register(orders);

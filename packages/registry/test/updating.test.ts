@@ -32,6 +32,16 @@ describe('update', () => {
     expect(registration.instance).toMatchObject({ zone: 'a', tags: ['blue'], weight: 4 });
   });
 
+  it.each([
+    ['status', { status: null }, {}],
+    ['signal', {}, { signal: 5 }],
+    ['', {}, null],
+  ])('refuses what is given and is none: %s', async (field, changes, options) => {
+    const registration = await setUp().registry.register(orders);
+    const updating = registration.update(changes as InstanceChanges, options as never);
+    expect(await rejection(updating)).toMatchObject({ code: 'ERR_SD_CONFIG', field });
+  });
+
   it('tells the store nothing when nothing changes', async () => {
     const { backend, clock, registry } = setUp();
     const registration = await registry.register({ ...orders, tags: ['blue'] });
