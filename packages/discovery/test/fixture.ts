@@ -6,7 +6,12 @@ import {
   type Lease,
   type ServiceInstanceInit,
 } from '@sd/core';
-import { DiscoveryClient, type DiscoveryClientOptions } from '../src/index.ts';
+import {
+  DiscoveryClient,
+  type Attempt,
+  type CallOptions,
+  type DiscoveryClientOptions,
+} from '../src/index.ts';
 import { MemoryBackend, MemoryStore } from '@sd/memory';
 import { onTestFinished } from 'vitest';
 
@@ -37,3 +42,23 @@ const silent: DiscoveryLogger = {
 export function failWith(code: string): never {
   throw Object.assign(new Error(`connect ${code} 10.0.0.1:1`), { code });
 }
+
+/** A call to a service with three instances. `answer` gets each attempt; tests read what was tried from `ports`. */
+export async function startCall<T>(answer: (attempt: Attempt) => T | Promise<T>, options?: CallOptions) {
+  const fixture = startClient();
+  for (const port of [1, 2, 3]) await fixture.publish('orders', { port });
+  await fixture.client.getInstances('orders');
+  const ports: number[] = [];
+  const call = fixture.client.call(
+    'orders',
+    (attempt) => {
+      ports.push(attempt.instance.port);
+      return answer(attempt);
+    },
+    options,
+  );
+  call.catch(() => undefined);
+  return { ...fixture, call, ports };
+}
+
+export const hang = (): Promise<never> => new Promise(() => undefined);
