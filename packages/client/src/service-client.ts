@@ -180,7 +180,7 @@ export class ServiceClient implements AsyncDisposable {
         ...(https === undefined ? {} : { https }),
       });
     } catch (error) {
-      // got checks its https options itself, and says which one is wrong; they may hold keys.
+      // got knows its https options; its message names an option or a type, never the value, which may be a key.
       const received = error instanceof Error ? error.message : 'refused by got';
       const expected = "got's https options";
       throw new ConfigValidationError('ServiceClient', [{ field: 'https', received, expected }]);

@@ -186,8 +186,7 @@ class Call<T> {
   async #attempt(endpoint: Endpoint): Promise<AttemptResult<T>> {
     const { clock, pool, connects } = this.#target;
     const controller = new AbortController();
-    const onOver = (): void => controller.abort(this.#over.signal.reason);
-    this.#over.signal.addEventListener('abort', onOver, { once: true });
+    const forget = onAbort(this.#over.signal, () => controller.abort(this.#over.signal.reason));
     const timer = clock.setTimer(() => controller.abort(attemptTimedOut), this.#options.attemptTimeoutMs);
     const startedAt = clock.monotonic();
     let inFlightUntil: Promise<unknown> | undefined;
@@ -212,7 +211,7 @@ class Call<T> {
       return { error, failure };
     } finally {
       timer.cancel();
-      this.#over.signal.removeEventListener('abort', onOver);
+      forget();
       const durationMs = clock.monotonic() - startedAt;
       this.#attempts.push({ endpoint, outcome, durationMs });
       const finish = (): void => pool.finish(endpoint, outcome, durationMs);

@@ -5,6 +5,7 @@ import {
   followOptions,
   Latest,
   MalformedEntries,
+  onAbort,
   systemClock,
   validate,
   validateServiceName,
@@ -85,13 +86,12 @@ export class MemoryBackend implements RegistryBackend {
     const unsubscribe = this.#store.subscribe(service, () => changes.push(undefined));
     const finish = (error?: ClosedError): void => {
       unsubscribe();
-      signal.removeEventListener('abort', onAbort);
+      forget();
       this.#watches.delete(finish);
       if (error === undefined) changes.end();
       else changes.fail(error);
     };
-    const onAbort = (): void => finish();
-    signal.addEventListener('abort', onAbort, { once: true });
+    const forget = onAbort(signal, () => finish());
     this.#watches.add(finish);
     changes.push(undefined);
     try {

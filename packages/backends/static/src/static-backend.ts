@@ -5,6 +5,7 @@ import {
   globalLogger,
   Latest,
   MalformedEntries,
+  onAbort,
   systemClock,
   validateServiceName,
   type BackendReadOptions,
@@ -69,8 +70,7 @@ export class StaticBackend implements DiscoveryBackend {
   ): AsyncGenerator<Snapshot, void, undefined> {
     validateServiceName(service);
     const watch: Watch = { service, snapshots: new Latest() };
-    const stop = (): void => watch.snapshots.end();
-    signal.addEventListener('abort', stop, { once: true });
+    const forget = onAbort(signal, () => watch.snapshots.end());
     try {
       const services = await this.#current(signal);
       this.#closed.signal.throwIfAborted();
@@ -80,7 +80,7 @@ export class StaticBackend implements DiscoveryBackend {
     } catch (error) {
       if (!signal.aborted) throw error;
     } finally {
-      signal.removeEventListener('abort', stop);
+      forget();
       this.#watches.delete(watch);
     }
   }
