@@ -13,7 +13,7 @@ const reasons = { allowThrowingAny: true, allowThrowingUnknown: true };
 const tests = ['**/{test,bench}/**', '**/*.test.ts'];
 
 export default defineConfig(
-  { ignores: ['**/dist/', '**/coverage/', '.nx/', '.tmp/'] },
+  { ignores: ['**/dist/', '**/coverage/', '.nx/', '.servers/', '.tmp/'] },
   { linterOptions: { reportUnusedDisableDirectives: 'error' } },
   js.configs.recommended,
   {

@@ -35,5 +35,8 @@ export const boundaries = {
   checkDynamicDependenciesExceptions: ['.*'],
 };
 
-/** What tests and benchmarks may import besides. */
-export const testBoundaries = { ...boundaries, allow: ['^@sd/(memory|testkit)$'] };
+/** What tests and benchmarks may import besides. Servers are started by tests alone, so they are no package. */
+export const testBoundaries = {
+  ...boundaries,
+  allow: ['^@sd/(memory|testkit)$', '/tools/servers/'],
+};

@@ -21,6 +21,7 @@ it.each([
   ['packages/backends/memory/src/index.ts', '../../../core/src/index.ts'],
   ['packages/core/test/some.test.ts', '../../registry/src/index.ts'],
   ['packages/core/src/index.ts', '../../../tools/workspace.ts'],
+  ['packages/core/src/index.ts', '../../../tools/servers/index.ts'],
 ])('lint fails when %s imports %s', async (file, target) => {
   expect(await complaints(file, `export * from '${target}';`)).toEqual([rule]);
   expect(await complaints(file, `import { x } from '${target}';`)).toEqual([rule]);
@@ -35,6 +36,7 @@ it.each([
   ['packages/testkit/src/index.ts', './eventually.ts'],
   ['packages/backends/memory/test/some.test.ts', '@sd/testkit'],
   ['packages/core/test/some.test.ts', '@sd/memory'],
+  ['packages/core/test/some.test.ts', '../../../tools/servers/index.ts'],
   ['packages/testkit/src/index.ts', '@sd/registry'],
   ['apps/demo/src/main.ts', '@sd/static'],
 ])('lint passes when %s imports %s', async (file, target) => {

@@ -1,0 +1,28 @@
+import { findRedisServer } from './redis-binaries.ts';
+
+/** How each server is found, and what to do where it is not. */
+const servers = {
+  redis: {
+    find: findRedisServer,
+    remedy: 'install redis-server 7 or newer, or set SD_TEST_REDIS_SERVER to its path',
+  },
+} as const;
+
+const announced = new Set<string>();
+
+/**
+ * Whether tests can have this server; where they cannot it says so once.
+ *
+ *     describe.skipIf(!requireServer('redis'))('RedisBackend', …)
+ *
+ * @throws where they cannot and CI is `true`: there a skipped test is a failure
+ */
+export function requireServer(name: keyof typeof servers): boolean {
+  const { find, remedy } = servers[name];
+  if (find() !== undefined) return true;
+  const message = `Tests with ${name} are skipped: ${remedy}.`;
+  if (process.env.CI === 'true') throw new Error(message.replace('are skipped', 'cannot run'));
+  if (!announced.has(name)) console.warn(message);
+  announced.add(name);
+  return false;
+}
