@@ -16,12 +16,6 @@ export const registering: Capability<RegistryHarness> = {
   isIn: (harness): harness is RegistryHarness => !('publish' in harness),
 };
 
-export const deletingAsStranger: Capability<With<RegistryHarness, 'deleteAsStranger'>> = {
-  name: 'deleteAsStranger()',
-  isIn: (harness): harness is With<RegistryHarness, 'deleteAsStranger'> =>
-    registering.isIn(harness) && harness.deleteAsStranger !== undefined,
-};
-
 export const writingMalformed: Capability<With<BackendHarness, 'writeMalformed'>> = {
   name: 'writeMalformed()',
   isIn: (harness): harness is With<BackendHarness, 'writeMalformed'> => harness.writeMalformed !== undefined,
@@ -33,4 +27,56 @@ export const runningProgram: Capability<BackendHarness & { readonly program: rea
     harness.program !== undefined,
 };
 
-type With<H, K extends keyof H> = H & Required<Pick<H, K>>;
+/** What only some stores have, in a backend that registers. */
+function having<K extends OptionalKey>(
+  member: K,
+  name = `${member}()`,
+): Capability<With<RegistryHarness, K>> {
+  return {
+    name,
+    isIn: (harness): harness is With<RegistryHarness, K> =>
+      registering.isIn(harness) && harness[member] !== undefined,
+  };
+}
+
+export const deletingAsStranger = having('deleteAsStranger');
+export const killing = having('server', 'a server');
+export const disturbing = having('createRemoteClient');
+export const disconnecting = having('disconnectAll');
+export const countingRequests = having('requests');
+export const forgettingLeases = having('forgetLease');
+export const losingPushes = having('losePush');
+export const movingRevisions = having('moveRevision');
+export const losingRevisions = having('loseRevision');
+export const compacting = having('compact');
+export const failingOver = having('failOver');
+export const denying = having('access', 'access');
+export const runningProviders = having('providerProgram');
+
+type OptionalKey =
+  | 'server'
+  | 'deleteAsStranger'
+  | 'createRemoteClient'
+  | 'disconnectAll'
+  | 'requests'
+  | 'forgetLease'
+  | 'losePush'
+  | 'moveRevision'
+  | 'loseRevision'
+  | 'compact'
+  | 'failOver'
+  | 'access'
+  | 'providerProgram';
+
+type With<H, K extends keyof H> = H & { readonly [Member in K]-?: NonNullable<H[Member]> };
+
+/** For cases that need two things of a harness. */
+export function both<A extends BackendHarness, B extends BackendHarness>(
+  first: Capability<A>,
+  second: Capability<B>,
+): Capability<A & B> {
+  return {
+    name: `${first.name} and ${second.name}`,
+    isIn: (harness): harness is A & B => first.isIn(harness) && second.isIn(harness),
+  };
+}

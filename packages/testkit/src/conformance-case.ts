@@ -27,7 +27,12 @@ export function conformanceCase<H extends BackendHarness>(
     applies: (harness) => needs.isIn(harness),
     async run(harness) {
       if (!needs.isIn(harness)) throw new TypeError(`Case ${number} needs ${needs.name}.`);
-      await run(new Scene(harness));
+      const scene = new Scene(harness);
+      try {
+        await run(scene);
+      } finally {
+        await scene.close();
+      }
     },
   };
 }

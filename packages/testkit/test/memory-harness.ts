@@ -1,7 +1,13 @@
 import { fileURLToPath } from 'node:url';
-import { ManualClock, type DiscoveryLogger, type RegistryBackend } from '@sd/core';
+import { ManualClock, type Clock, type RegistryBackend } from '@sd/core';
 import { MemoryBackend, MemoryStore } from '@sd/memory';
-import { haltableClock, virtualTime, type HaltableClock, type RegistryHarness } from '@sd/testkit';
+import {
+  haltableClock,
+  silentLogger,
+  virtualTime,
+  type HaltableClock,
+  type RegistryHarness,
+} from '@sd/testkit';
 import { overriding } from './overriding.ts';
 
 /** What a faulty backend does otherwise than `backend`. */
@@ -22,12 +28,13 @@ export async function memoryHarness(fault: Fault = () => ({})): Promise<Registry
     ttl: 9_000,
     push: true,
     pollBoundMs: 0,
-    async createClient() {
-      const ownClock = haltableClock(clock);
-      const backend = new MemoryBackend({ store, clock: ownClock, logger: silent });
+    async createClient({ clockOffsetMs = 0 } = {}) {
+      const ownClock = haltableClock(shifted(clock, clockOffsetMs));
+      const backend = new MemoryBackend({ store, clock: ownClock, logger: silentLogger });
       backends.push(backend);
       return {
         backend: overriding<RegistryBackend>(backend, fault({ backend, store, clock: ownClock })),
+        clock: ownClock,
         crash: async () => ownClock.halt(),
         get pendingTimers() {
           return ownClock.pendingTimers;
@@ -51,9 +58,11 @@ export async function memoryHarness(fault: Fault = () => ({})): Promise<Registry
   };
 }
 
-const silent: DiscoveryLogger = {
-  debug: () => undefined,
-  info: () => undefined,
-  warn: () => undefined,
-  error: () => undefined,
-};
+/** The same time, but the wrong date. */
+function shifted(clock: Clock, offsetMs: number): Clock {
+  return {
+    now: () => clock.now() + offsetMs,
+    monotonic: () => clock.monotonic(),
+    setTimer: (callback, delayMs, options) => clock.setTimer(callback, delayMs, options),
+  };
+}

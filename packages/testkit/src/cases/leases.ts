@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
 import { LeaseLostError } from '@sd/core';
-import { deletingAsStranger, registering } from '../capability.ts';
+import { deletingAsStranger, forgettingLeases, registering } from '../capability.ts';
 import { conformanceCase, type ConformanceCase } from '../conformance-case.ts';
 import { eventually } from '../eventually.ts';
 import { addresses } from '../scene.ts';
@@ -133,6 +133,73 @@ export const leases: readonly ConformanceCase[] = [
 
       await successor.crash();
       await watch.next(({ length }) => length === 0, { timeoutMs: ttl + scene.expiredWithinMs, from: 2 });
+    },
+  ),
+
+  conformanceCase(
+    21,
+    'a provider restores what a stranger deleted within T, once',
+    deletingAsStranger,
+    async (scene) => {
+      const { ttl } = scene.harness;
+      const registration = await scene.provide(scene.instance(1));
+      const losses: unknown[] = [];
+      registration.onStateChange((state) => state.value === 'lost' && losses.push(state.error));
+      const { backend } = await scene.harness.createClient();
+
+      await scene.harness.deleteAsStranger('orders', scene.instance(1).id);
+      await eventually(() => expect(losses).toHaveLength(1), { timeoutMs: ttl, time: scene.time });
+
+      await eventually(
+        async () =>
+          expect(addresses(await backend.getInstances('orders'))).toEqual(addresses([scene.instance(1)])),
+        { timeoutMs: ttl, time: scene.time },
+      );
+      await scene.time.advance(2 * ttl);
+      expect(losses).toHaveLength(1);
+      expect(registration.state.value).toBe('published');
+    },
+  ),
+
+  conformanceCase(
+    22,
+    'a lease that the store no longer knows is granted anew, once',
+    forgettingLeases,
+    async (scene) => {
+      const { ttl } = scene.harness;
+      const registration = await scene.provide(scene.instance(1));
+      const states: string[] = [];
+      registration.onStateChange(({ value }) => states.push(value));
+
+      await scene.harness.forgetLease('orders', scene.instance(1).id);
+      await eventually(() => expect(states).toEqual(['lost', 'published']), {
+        timeoutMs: scene.restoredWithinMs(),
+        time: scene.time,
+      });
+      await scene.time.advance(2 * ttl);
+
+      const { backend } = await scene.harness.createClient();
+      expect(addresses(await backend.getInstances('orders'))).toEqual(addresses([scene.instance(1)]));
+      expect(states).toEqual(['lost', 'published']);
+    },
+  ),
+
+  conformanceCase(
+    23,
+    'a process that comes back takes over what its former life left, which does not expire with that',
+    registering,
+    async (scene) => {
+      const { ttl } = scene.harness;
+      const former = await scene.harness.createClient();
+      await former.backend.register(scene.instance(1), { ttl });
+      await former.crash();
+      const watch = await scene.watch();
+
+      const registration = await scene.provide(scene.instance(1));
+      await scene.time.advance(2 * ttl);
+
+      expect(watch.snapshots.every(({ instances }) => instances.length === 1)).toBe(true);
+      expect(registration.state.value).toBe('published');
     },
   ),
 ];
