@@ -1,0 +1,176 @@
+import { BackendUnavailableError, ClosedError, onAbort, type Clock } from '@sd/core';
+import type { Cluster, Redis } from 'ioredis';
+import type { Connector } from './connector.ts';
+import { isOfWrongServer, redisError } from './redis-errors.ts';
+import type { Script } from './script.ts';
+
+export interface ConnectionOptions {
+  readonly connector: Connector;
+  readonly prefix: string;
+  readonly timeoutMs: number;
+  readonly clock: Clock;
+}
+
+/** After a failure to connect, everybody fails with it for so long, in milliseconds: callers may come by the thousand. */
+const breatherMs = 50;
+
+/**
+ * The connection that commands go through. It is made when it is needed and forgotten when it breaks: whoever needs it
+ * next makes another one. So it has no retries of its own, and no command waits in a queue for better times.
+ */
+export class Connection {
+  readonly #options: ConnectionOptions;
+  readonly #closed = new AbortController();
+  #connecting: Promise<Redis | Cluster> | undefined;
+  #client: Redis | Cluster | undefined;
+  #refused: { readonly error: unknown; readonly until: number } | undefined;
+
+  constructor(options: ConnectionOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Runs a script on these keys, which lie in one slot.
+   * @throws {AccessDeniedError} {@link BackendUnavailableError}, {@link ClosedError}, or the reason of the signal
+   */
+  async run(
+    { name, sha, source }: Script,
+    keys: readonly string[],
+    args: readonly (string | number)[],
+    { service, signal }: { readonly service?: string; readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<unknown> {
+    const { timeoutMs } = this.#options;
+    const command = async (client: Redis | Cluster): Promise<unknown> => {
+      try {
+        return await client.evalsha(sha, keys.length, ...keys, ...args);
+      } catch (error) {
+        // New to this server, or it has forgotten all scripts (SCRIPT FLUSH, a restart, a fail-over).
+        if (!(error instanceof Error) || !error.message.includes('NOSCRIPT')) throw error;
+        return await client.eval(source, keys.length, ...keys, ...args);
+      }
+    };
+    try {
+      const problem = `no answer to "${name}" within ${timeoutMs} ms`;
+      return await this.#within(problem, signal, () => this.#send(command));
+    } catch (error) {
+      if (signal?.aborted === true && error === signal.reason) throw error;
+      throw this.#typed(error, service, keys);
+    }
+  }
+
+  /** A connection that was there already may turn out to be closed; our scripts may be run twice, so another is tried. */
+  async #send(command: (client: Redis | Cluster) => Promise<unknown>): Promise<unknown> {
+    const known = this.#client;
+    const client = known ?? (await this.client());
+    try {
+      return await command(client);
+    } catch (error) {
+      const closed = client.status !== 'ready';
+      if (closed || isOfWrongServer(error)) this.#forget(client);
+      if (!closed || known === undefined) throw error;
+      return command(await this.client());
+    }
+  }
+
+  /** The client, connected. */
+  async client(): Promise<Redis | Cluster> {
+    this.#closed.signal.throwIfAborted();
+    if (this.#client !== undefined) return this.#client;
+    const now = this.#options.clock.monotonic();
+    if (this.#refused !== undefined && now < this.#refused.until) throw this.#refused.error;
+    this.#connecting ??= this.#connect().finally(() => (this.#connecting = undefined));
+    return this.#connecting;
+  }
+
+  /** Breaks the connection; everything under way rejects. Resolves when its socket is closed. Idempotent. */
+  async close(): Promise<void> {
+    if (!this.#closed.signal.aborted) this.#closed.abort(new ClosedError('The redis backend'));
+    await this.#connecting?.catch(() => undefined); // those who wait for it have been told
+    const client = this.#client;
+    this.#client = undefined;
+    if (client !== undefined) await disconnected(client);
+  }
+
+  async #connect(): Promise<Redis | Cluster> {
+    const { connector, clock } = this.#options;
+    const client = connector.commands();
+    try {
+      await connected(client, this.#closed.signal);
+    } catch (error) {
+      this.#refused = { error, until: clock.monotonic() + breatherMs };
+      throw error;
+    }
+    this.#client = client;
+    this.#refused = undefined;
+    client.once('end', () => this.#forget(client));
+    return client;
+  }
+
+  #forget(client: Redis | Cluster): void {
+    if (this.#client !== client) return;
+    this.#client = undefined;
+    client.disconnect();
+  }
+
+  #typed(error: unknown, service: string | undefined, keys: readonly string[]): unknown {
+    if (this.#closed.signal.aborted) return this.#closed.signal.reason;
+    const { prefix, connector } = this.#options;
+    return redisError(error, { prefix, username: connector.username, service, keys });
+  }
+
+  /** Nobody waits longer than the time limit, than the signal allows, or than the connection is open. */
+  #within<T>(problem: string, signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      signal?.throwIfAborted();
+      const { clock, timeoutMs } = this.#options;
+      const giveUp = (error: unknown): void => {
+        end();
+        reject(error);
+      };
+      const timer = clock.setTimer(() => giveUp(new BackendUnavailableError('redis', problem)), timeoutMs);
+      const closed = this.#closed.signal;
+      const forgetClosed = onAbort(closed, () => giveUp(closed.reason));
+      const forgetSignal = onAbort(signal, () => giveUp(signal?.reason));
+      const end = (): void => {
+        timer.cancel();
+        forgetClosed();
+        forgetSignal();
+      };
+      work().then((value) => {
+        end();
+        resolve(value);
+      }, giveUp);
+    });
+  }
+}
+
+/**
+ * Connects a client; what it then says of itself is heard by nobody else.
+ * @throws why it could not, in the words of Redis or of the network
+ */
+export async function connected(client: Redis | Cluster, closed: AbortSignal): Promise<void> {
+  let problem: unknown;
+  client.on('error', (error: Error) => (problem = error));
+  const forget = onAbort(closed, () => client.disconnect());
+  try {
+    await client.connect();
+    closed.throwIfAborted();
+  } catch (error) {
+    client.disconnect();
+    throw closed.aborted ? closed.reason : (lastNodeError(error) ?? problem ?? error);
+  } finally {
+    forget();
+  }
+}
+
+/** A Cluster whose nodes all failed says so; why they did says more. */
+function lastNodeError(error: unknown): unknown {
+  return error instanceof Error && 'lastNodeError' in error ? error.lastNodeError : undefined;
+}
+
+export async function disconnected(client: Redis | Cluster): Promise<void> {
+  if (client.status === 'end') return;
+  const ended = new Promise<void>((resolve) => void client.once('end', () => resolve()));
+  client.disconnect();
+  await ended;
+}

@@ -1,0 +1,2 @@
+export { RedisBackend } from './redis-backend.ts';
+export type { RedisBackendOptions, RedisConnectionOptions } from './redis-options.ts';

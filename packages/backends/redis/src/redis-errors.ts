@@ -1,0 +1,75 @@
+import { AccessDeniedError, BackendUnavailableError, DiscoveryError } from '@sd/core';
+
+export interface ErrorSource {
+  readonly prefix: string;
+  readonly username: string;
+  readonly service?: string | undefined;
+  /** The keys of the command, for those who must look at them. */
+  readonly keys?: readonly string[] | undefined;
+}
+
+/** Any failure of a client of ioredis, as what it means to users. */
+export function redisError(error: unknown, source: ErrorSource): DiscoveryError {
+  if (error instanceof DiscoveryError) return error;
+  const message = error instanceof Error ? error.message || error.name : String(error);
+  const context = { service: source.service, cause: withoutCommand(error, message) };
+  const denial = denied(message, source);
+  if (denial !== undefined) return new AccessDeniedError('redis', denial, context);
+  return new BackendUnavailableError('redis', problem(message, source), context);
+}
+
+/** The errors of ioredis carry the command with its arguments, and those of AUTH are the password. */
+function withoutCommand(error: unknown, message: string): unknown {
+  if (!(error instanceof Error) || !('command' in error)) return error;
+  const cause = new Error(message);
+  cause.name = error.name;
+  return cause;
+}
+
+function denied(message: string, { prefix, username }: ErrorSource): string | undefined {
+  const user = username === '' ? 'default' : username;
+  if (/WRONGPASS|invalid (username-)?password/i.test(message))
+    return `wrong user name or password for user "${user}"`;
+  if (/NOAUTH|without any password configured/i.test(message)) return 'Redis wants a password';
+  if (!/NOPERM|can't run this command|ACL failure|no permissions/i.test(message)) return undefined;
+  const rule = missingRule(message, prefix);
+  return `user "${user}" lacks a right${rule === undefined ? '' : `; grant it with ACL SETUSER ${user} ${rule}`} (${message})`;
+}
+
+function missingRule(message: string, prefix: string): string | undefined {
+  const command = /'([^']+)' command/.exec(message)?.[1];
+  if (command !== undefined) return `+${command}`;
+  if (/channel/i.test(message)) return `&${prefix}*`;
+  if (/key/i.test(message)) return `~${prefix}*`;
+  return undefined;
+}
+
+function problem(message: string, { keys = [] }: ErrorSource): string {
+  const kind = /LOADING|READONLY|OOM|MASTERDOWN|CLUSTERDOWN|BUSY|NOREPLICAS|MISCONF|WRONGTYPE|SDLOST/.exec(
+    message,
+  )?.[0];
+  const names = keys.map((key) => `"${key}"`).join(', ');
+  switch (kind) {
+    case undefined:
+      if (/unknown command|wrong number of arguments|syntax error/i.test(message))
+        return `it does not know a command that is needed; Redis 6.2 or newer, or Valkey, is (${message})`;
+      return message;
+    case 'LOADING':
+      return 'Redis is still loading its data';
+    case 'READONLY':
+      return 'this Redis is a replica, which cannot be written to; was there a fail-over? (READONLY)';
+    case 'OOM':
+      return 'Redis has reached its maxmemory and refuses to store more (OOM)';
+    case 'WRONGTYPE':
+      return `one of the keys ${names} holds something else than this backend stores there; delete it or choose another prefix (WRONGTYPE)`;
+    case 'SDLOST':
+      return `Redis has lost some of the keys ${names}, perhaps by eviction; providers restore them`;
+    default:
+      return message;
+  }
+}
+
+/** After these the next attempt must look anew for who is the master. */
+export function isOfWrongServer(error: unknown): boolean {
+  return error instanceof Error && /READONLY|MASTERDOWN/.test(error.message);
+}

@@ -1,0 +1,121 @@
+import { randomBytes } from 'node:crypto';
+import type { LeaseLossReason } from '@sd/core';
+import type { Connection } from './connection.ts';
+import { scripts } from './script.ts';
+import { indexKey, serviceKeys, type ServiceKeys } from './service-keys.ts';
+
+/** What is read of a service: its version, and its records unless they are as they were at the known version. */
+export interface Reading {
+  readonly version: string;
+  /** Milliseconds until the next lease could end; undefined if there is none. */
+  readonly nextExpiryMs: number | undefined;
+  readonly records:
+    | {
+        /** JSON by id. */
+        readonly alive: ReadonlyMap<string, string>;
+        /** Ids of records that nobody holds. */
+        readonly strays: readonly string[];
+      }
+    | undefined;
+}
+
+export interface LostRecord {
+  readonly id: string;
+  readonly reason: Extract<LeaseLossReason, 'replaced' | 'store-lost'> | 'gone';
+}
+
+/** What this backend asks of Redis, and what the answers mean. */
+export class RedisStore {
+  readonly #connection: Connection;
+  readonly #prefix: string;
+  readonly #db: number;
+  /** The owner of what we register. */
+  readonly #client = randomBytes(9).toString('base64url');
+  /** Requests are numbered: one that was given up and arrives late does not undo a later one. */
+  #sequence = 0;
+
+  constructor(connection: Connection, { prefix, db }: { readonly prefix: string; readonly db: number }) {
+    this.#connection = connection;
+    this.#prefix = prefix;
+    this.#db = db;
+  }
+
+  keysOf(service: string): ServiceKeys {
+    return serviceKeys(this.#prefix, service, this.#db);
+  }
+
+  /** Puts a record in the place of the one that was there, if any; an update does so only while it is ours. */
+  async write(
+    how: 'register' | 'update',
+    record: { readonly service: string; readonly id: string; readonly json: string; readonly ttl: number },
+  ): Promise<'ok' | 'gone' | 'replaced'> {
+    const { service, id, json, ttl } = record;
+    const { keys, channel } = this.keysOf(service);
+    this.#sequence += 1;
+    const args = [channel, this.#client, this.#sequence, ttl, how, id, json];
+    const reply = await this.#connection.run(scripts.register, keys, args, { service });
+    return reply === 'gone' || reply === 'replaced' ? reply : 'ok';
+  }
+
+  /** Gives records their full time again. @returns those that we no longer hold */
+  async renew(service: string, ttl: number, ids: readonly string[]): Promise<readonly LostRecord[]> {
+    const { keys, channel } = this.keysOf(service);
+    const args = [channel, this.#client, ttl, ...ids];
+    const flat = strings(await this.#connection.run(scripts.renew, keys, args, { service }));
+    return pairs(flat).map(([id, reason]) => ({
+      id,
+      reason: reason === 'replaced' || reason === 'store-lost' ? reason : 'gone',
+    }));
+  }
+
+  /** Takes a record out, if it is still ours. */
+  async remove(service: string, id: string): Promise<void> {
+    const { keys, channel } = this.keysOf(service);
+    this.#sequence += 1;
+    const args = [channel, this.#client, this.#sequence, id];
+    await this.#connection.run(scripts.release, keys, args, { service });
+  }
+
+  /** @param known the version of which the records are known; empty for none */
+  async read(service: string, known: string, signal?: AbortSignal): Promise<Reading> {
+    const { keys } = this.keysOf(service);
+    const reply = list(await this.#connection.run(scripts.read, keys, [known], { service, signal }));
+    const [version, left, alive, strays] = reply;
+    const nextExpiryMs = Number(left);
+    return {
+      version: String(version),
+      nextExpiryMs: nextExpiryMs < 0 ? undefined : nextExpiryMs,
+      records:
+        alive === undefined ? undefined : { alive: new Map(pairs(strings(alive))), strays: strings(strays) },
+    };
+  }
+
+  /** Says that these services have instances for so long, in milliseconds. */
+  async touch(services: readonly string[], ttl: number): Promise<void> {
+    await this.#connection.run(scripts.touch, [indexKey(this.#prefix)], [ttl, ...services]);
+  }
+
+  /** Names of the services that have instances. */
+  async list(signal?: AbortSignal): Promise<readonly string[]> {
+    const names = strings(await this.#connection.run(scripts.list, [indexKey(this.#prefix)], [], { signal }));
+    const counts = await Promise.all(
+      names.map((service) =>
+        this.#connection.run(scripts.count, this.keysOf(service).keys, [], { service, signal }),
+      ),
+    );
+    return names.filter((_, index) => Number(counts[index]) > 0);
+  }
+}
+
+/** Replies are made by our scripts, but may come from anybody's server. */
+function list(reply: unknown): readonly unknown[] {
+  return Array.isArray(reply) ? reply : [];
+}
+
+const strings = (reply: unknown): readonly string[] => list(reply).map(String);
+
+function pairs(flat: readonly string[]): [string, string][] {
+  const found: [string, string][] = [];
+  for (let index = 0; index + 1 < flat.length; index += 2) found.push([flat[index]!, flat[index + 1]!]); // both are inside
+  return found;
+}

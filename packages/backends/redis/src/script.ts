@@ -1,0 +1,29 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+
+/** A Lua script: Redis knows it by its hash, once it has seen it. */
+export interface Script {
+  readonly name: string;
+  readonly source: string;
+  readonly sha: string;
+}
+
+export const scripts = {
+  register: script('register'),
+  renew: script('renew'),
+  release: script('release'),
+  read: script('read'),
+  count: script('count'),
+  touch: script('touch'),
+  list: script('list'),
+};
+
+function script(name: string): Script {
+  const source = `${text('shared')}\n${text(name)}`;
+  return { name, source, sha: createHash('sha1').update(source).digest('hex') };
+}
+
+/** `src` is published beside `dist`, so the same path leads there from both. */
+function text(name: string): string {
+  return readFileSync(new URL(`../src/scripts/${name}.lua`, import.meta.url), 'utf8');
+}

@@ -1,0 +1,2 @@
+-- Returns how many leases of a service are alive.
+return redis.call('ZCOUNT', expiries, '(' .. whole(now), '+inf')

@@ -1,0 +1,42 @@
+-- ARGV: channel, client, ttl in ms, ids …
+-- Renews all that this client still holds; returns [id, reason, id, reason, …] of the others, where the reason is
+-- 'gone', 'replaced' or 'store-lost'. One rule for data that were lost, failed over, evicted, expired or deleted.
+local channel, name, ttl = ARGV[1], ARGV[2], tonumber(ARGV[3])
+
+-- First of all, because a script may write without regard to `maxmemory` once it has written something that needs no
+-- memory: a full Redis must not let living instances expire.
+keep(ttl)
+
+local lost = {}
+-- We hold something, so all of this must be there: a key that was evicted leaves the others meaningless.
+local _, epoch = version()
+if not epoch or redis.call('EXISTS', instances, expiries) < 2 then
+  redis.call('DEL', instances, expiries, owners)
+  for index = 4, #ARGV do
+    lost[#lost + 1] = ARGV[index]
+    lost[#lost + 1] = 'store-lost'
+  end
+  return lost
+end
+
+local ids = {}
+for index = 4, #ARGV do ids[#ids + 1] = ARGV[index] end
+local scores = redis.call('ZMSCORE', expiries, unpack(ids))
+local holders = redis.call('HMGET', owners, unpack(ids))
+local expiry = whole(now + ttl)
+local renewed = {}
+for index, id in ipairs(ids) do
+  local score = scores[index]
+  local alive = score and tonumber(score) > now
+  if alive and client(holders[index]) == name then
+    renewed[#renewed + 1] = expiry
+    renewed[#renewed + 1] = id
+  else
+    lost[#lost + 1] = id
+    lost[#lost + 1] = alive and 'replaced' or 'gone'
+  end
+end
+if #renewed > 0 then redis.call('ZADD', expiries, 'XX', unpack(renewed)) end
+local expired = prune()
+if #expired > 0 then publish(channel, {}, expired) end
+return lost

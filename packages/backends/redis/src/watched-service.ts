@@ -1,0 +1,230 @@
+import {
+  BackendUnavailableError,
+  parseInstance,
+  sameInstance,
+  type Clock,
+  type Latest,
+  type MalformedEntries,
+  type Rng,
+  type ServiceInstance,
+  type Timer,
+} from '@sd/core';
+import { isSetBack, parseDelta, type Delta } from './delta.ts';
+import type { Reading, RedisStore } from './redis-store.ts';
+import type { ChannelListener, Subscriber } from './subscriber.ts';
+
+export type Snapshot = readonly ServiceInstance[];
+
+export interface WatchedServiceOptions {
+  readonly store: RedisStore;
+  readonly subscriber: Subscriber;
+  readonly malformed: MalformedEntries;
+  readonly pollMs: number;
+  readonly clock: Clock;
+  readonly rng: Rng;
+  /** Nobody watches it any more, or it has failed and told everybody. */
+  readonly onEnd: (service: WatchedService) => void;
+}
+
+/** However many notifications do not fit, Redis is read again no more often than this, in milliseconds. */
+const shortestPauseMs = 100;
+
+/**
+ * One service as Redis has it, for all who watch it: subscribed first and then read, so that nothing falls in between.
+ * A change is applied when it continues the version that is known; otherwise, and every `pollMs`, and when a lease can
+ * have run out, Redis is asked what is newer. It has no retries: what it cannot make up for ends all watches.
+ */
+export class WatchedService implements ChannelListener {
+  readonly name: string;
+  readonly #options: WatchedServiceOptions;
+  readonly #channel: string;
+  readonly #watches = new Set<Latest<Snapshot>>();
+  readonly #over = new AbortController();
+  /** What came while a reading was under way. */
+  #early: Delta[] | undefined;
+  #version = '';
+  #instances: ReadonlyMap<string, ServiceInstance> = new Map();
+  #snapshot: Snapshot | undefined;
+  #mustReadAll = false;
+  #readAt = -Infinity;
+  #timer: Timer | undefined;
+
+  constructor(name: string, options: WatchedServiceOptions) {
+    this.name = name;
+    this.#options = options;
+    this.#channel = options.store.keysOf(name).channel;
+    void this.#start();
+  }
+
+  add(watch: Latest<Snapshot>): void {
+    this.#watches.add(watch);
+    if (this.#snapshot !== undefined) watch.push(this.#snapshot);
+  }
+
+  delete(watch: Latest<Snapshot>): void {
+    this.#watches.delete(watch);
+    if (this.#watches.size === 0) this.#end();
+  }
+
+  /** Ends all watches with this error. */
+  fail(error: unknown): void {
+    const watches = [...this.#watches];
+    this.#end();
+    for (const watch of watches) watch.fail(error);
+  }
+
+  onLost(error: unknown): void {
+    this.fail(error);
+  }
+
+  onMessage(message: string): void {
+    const delta = parseDelta(message);
+    if (delta === undefined) {
+      // Somebody who does not keep to our versions works on these keys.
+      this.#mustReadAll = true;
+      return this.#readSoon();
+    }
+    if (this.#early === undefined) this.#apply(delta);
+    else this.#early.push(delta);
+  }
+
+  async #start(): Promise<void> {
+    try {
+      await this.#options.subscriber.subscribe(this.#channel, this);
+      if (this.#isOver) this.#options.subscriber.unsubscribe(this.#channel, this);
+      else await this.#read();
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  get #isOver(): boolean {
+    return this.#over.signal.aborted;
+  }
+
+  #end(): void {
+    if (this.#isOver) return;
+    this.#over.abort();
+    this.#timer?.cancel();
+    this.#watches.clear();
+    this.#options.subscriber.unsubscribe(this.#channel, this);
+    this.#options.onEnd(this);
+  }
+
+  /** Never rejects. */
+  async #read(): Promise<void> {
+    const { store, clock } = this.#options;
+    const { signal } = this.#over;
+    const early: Delta[] = (this.#early = []);
+    const known = this.#mustReadAll ? '' : this.#version;
+    this.#mustReadAll = false;
+    this.#timer?.cancel();
+    this.#readAt = clock.monotonic();
+    try {
+      const reading = await store.read(this.name, known, signal);
+      if (this.#isOver) return;
+      this.#early = undefined;
+      this.#accept(reading);
+      for (const delta of early) this.#apply(delta);
+    } catch (error) {
+      if (!this.#isOver) this.fail(error);
+    }
+  }
+
+  #accept({ version, nextExpiryMs, records }: Reading): void {
+    const { malformed } = this.#options;
+    this.#pollIn(this.#pauseMs(nextExpiryMs));
+    if (this.#isLost(version)) return;
+    if (records !== undefined) {
+      for (const id of records.strays)
+        malformed.report({ service: this.name, key: id, problem: 'the record has no expiry' });
+      this.#become(version, this.#parsed(records.alive));
+    }
+  }
+
+  #apply({ before, version, set, removed }: Delta): void {
+    if (this.#isOver || version === this.#version) return;
+    if (before !== this.#version) {
+      // One that was overtaken by a reading is old news.
+      if (!isSetBack(version, this.#version)) return;
+      if (this.#isLost(before)) return;
+      return this.#readSoon();
+    }
+    const next = new Map(this.#instances);
+    for (const id of removed) next.delete(id);
+    const parsed = this.#parsed(set);
+    for (const id of set.keys()) {
+      const instance = parsed.get(id);
+      if (instance === undefined) next.delete(id);
+      else next.set(id, instance);
+    }
+    this.#become(version, next);
+    // What came for good or left changes when the next lease can end; a reading soon after knows.
+    if (this.#instances.size > 0) this.#pollIn(this.#pauseMs(undefined));
+  }
+
+  /** Tells the watches, unless this says the same as before. */
+  #become(version: string, instances: ReadonlyMap<string, ServiceInstance>): void {
+    const known = this.#instances;
+    const same =
+      this.#snapshot !== undefined &&
+      known.size === instances.size &&
+      [...instances].every(([id, instance]) => {
+        const before = known.get(id);
+        return before !== undefined && sameInstance(before, instance);
+      });
+    this.#version = version;
+    if (same) return;
+    this.#instances = instances;
+    this.#snapshot = Object.freeze([...instances.values()]);
+    for (const watch of this.#watches) watch.push(this.#snapshot);
+  }
+
+  #parsed(records: ReadonlyMap<string, string>): Map<string, ServiceInstance> {
+    return parseRecords(this.name, records, this.#options.malformed);
+  }
+
+  /** Data that are not a continuation of ours end the watches: whoever supervises them knows what to make of it. */
+  #isLost(version: string): boolean {
+    const known = this.#version;
+    if (known === '' || known === version || this.#instances.size === 0 || !isSetBack(known, version))
+      return false;
+    const problem = `Redis has lost data of "${this.name}", or gone back to an older copy`;
+    this.fail(new BackendUnavailableError('redis', problem, { service: this.name }));
+    return true;
+  }
+
+  #readSoon(): void {
+    if (this.#early !== undefined) return;
+    this.#pollIn(this.#readAt + shortestPauseMs - this.#options.clock.monotonic());
+  }
+
+  #pollIn(delayMs: number): void {
+    this.#timer?.cancel();
+    this.#timer = this.#options.clock.setTimer(() => void this.#read(), Math.max(0, delayMs));
+  }
+
+  /** Just after the next lease can have ended, but not all watchers at once. */
+  #pauseMs(nextExpiryMs: number | undefined): number {
+    const { pollMs, rng } = this.#options;
+    if (this.#mustReadAll) return shortestPauseMs;
+    const regular = pollMs * (0.8 + 0.2 * rng());
+    if (nextExpiryMs === undefined || nextExpiryMs >= regular) return regular;
+    return Math.max(shortestPauseMs, nextExpiryMs + 1 + rng() * Math.min(100, pollMs / 10));
+  }
+}
+
+/** The instances that can be read; the others are reported. */
+export function parseRecords(
+  service: string,
+  records: ReadonlyMap<string, string>,
+  malformed: MalformedEntries,
+): Map<string, ServiceInstance> {
+  const instances = new Map<string, ServiceInstance>();
+  for (const [id, json] of records) {
+    const { instance, problem } = parseInstance(json, { service, id });
+    if (instance !== undefined) instances.set(id, instance);
+    else malformed.report({ service, key: id, problem });
+  }
+  return instances;
+}

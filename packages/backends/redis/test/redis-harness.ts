@@ -1,0 +1,169 @@
+import { fileURLToPath } from 'node:url';
+import { encodeInstance, systemClock, type Clock } from '@sd/core';
+import {
+  FaultProxy,
+  haltableClock,
+  realTime,
+  silentLogger,
+  type BackendClient,
+  type ClientOptions,
+  type Network,
+  type RegistryHarness,
+} from '@sd/testkit';
+import { RedisBackend } from '../src/index.ts';
+import type { Deployment } from './deployments.ts';
+
+const ttl = 900;
+let harnesses = 0;
+
+/** A namespace of its own on a deployment that is shared, and all that can be done to it. */
+export async function redisHarness(deployment: Deployment): Promise<RegistryHarness> {
+  harnesses += 1;
+  const prefix = `sd-${process.pid}-${harnesses}:`;
+  const backends: RedisBackend[] = [];
+  const proxies: FaultProxy[] = [];
+  const stranger = deployment.stranger();
+  const keyOf = (service: string, part: string): string => `${prefix}{${service}}:${part}`;
+
+  const createClient = (
+    { clockOffsetMs = 0 }: ClientOptions = {},
+    through: readonly FaultProxy[] = [],
+  ): BackendClient<RedisBackend> => {
+    const clock = haltableClock(shifted(clockOffsetMs));
+    const backend = new RedisBackend({
+      ...deployment.connect(through),
+      prefix,
+      pollMs: 500,
+      timeoutMs: 1_000,
+      logger: silentLogger,
+      clock,
+    });
+    backends.push(backend);
+    return {
+      backend,
+      clock,
+      crash: async () => clock.halt(),
+      get pendingTimers() {
+        return clock.pendingTimers;
+      },
+    };
+  };
+
+  const allow = async (): Promise<void> => {
+    for (const node of deployment.nodes) await node.command('ACL', 'SETUSER', 'sd', 'on');
+  };
+
+  return {
+    time: realTime(),
+    ttl,
+    push: true,
+    pollBoundMs: 600,
+    silenceMs: 1_000,
+    server: deployment.server,
+    createClient: async (clientOptions) => createClient(clientOptions),
+    async createRemoteClient() {
+      const through = await Promise.all(
+        deployment.nodes.map(({ host, port }) => FaultProxy.listen({ host, port })),
+      );
+      proxies.push(...through);
+      return Object.assign(createClient({}, through), { network: networkOf(through) });
+    },
+    async deleteAsStranger(service, id) {
+      await stranger.hdel(keyOf(service, 'instances'), id);
+      await stranger.zrem(keyOf(service, 'expiries'), id);
+    },
+    async writeMalformed(service, key) {
+      await stranger.hset(keyOf(service, 'instances'), key, '{ "service": ');
+      await stranger.zadd(keyOf(service, 'expiries'), Date.now() + 60_000, key);
+      await stranger.publish(keyOf(service, 'changes'), 'something changed');
+    },
+    async forgetLease(service, id) {
+      await stranger.zrem(keyOf(service, 'expiries'), id);
+    },
+    async losePush(changed) {
+      await stranger.hset(keyOf(changed.service, 'instances'), changed.id, encodeInstance(changed));
+      await stranger.hincrby(keyOf(changed.service, 'owners'), '#version', 1);
+    },
+    async moveRevision(service, where) {
+      const hourUs = 3_600_000_000;
+      await stranger.hincrby(keyOf(service, 'owners'), '#version', where === 'back' ? -hourUs : hourUs);
+    },
+    async loseRevision(service) {
+      await stranger.hdel(keyOf(service, 'owners'), '#version', '#epoch');
+    },
+    async disconnectAll() {
+      for (const node of deployment.nodes) {
+        await node.command('CLIENT', 'KILL', 'TYPE', 'pubsub');
+        await node.command('CLIENT', 'KILL', 'USER', 'sd');
+      }
+    },
+    async requests() {
+      const counts = await Promise.all(deployment.nodes.map(requestsOf));
+      return counts.reduce((sum, count) => sum + count, 0);
+    },
+    access: {
+      async deny() {
+        for (const node of deployment.nodes) {
+          await node.command('ACL', 'SETUSER', 'sd', 'off');
+          await node.command('CLIENT', 'KILL', 'USER', 'sd');
+        }
+      },
+      allow,
+    },
+    ...(deployment.failOver === undefined ? {} : { failOver: deployment.failOver }),
+    providerProgram: (instance) =>
+      program(
+        'provider.program.ts',
+        JSON.stringify({ ...deployment.connect([]), prefix }),
+        JSON.stringify(instance),
+        `${ttl}`,
+      ),
+    program: program('closing.program.ts', JSON.stringify({ ...deployment.connect([]), prefix })),
+    async dispose() {
+      await Promise.all(backends.map((backend) => backend.close()));
+      await Promise.all(proxies.map((proxy) => proxy.close()));
+      stranger.disconnect();
+      await deployment.mend?.();
+      await allow();
+    },
+  };
+}
+
+function program(file: string, ...args: readonly string[]): readonly string[] {
+  return ['--conditions=@sd/source', '--import=tsx', fileURLToPath(new URL(file, import.meta.url)), ...args];
+}
+
+/** Requests of clients; not those that scripts make, and not ours. */
+async function requestsOf(node: Deployment['nodes'][number]): Promise<number> {
+  const stats = await node.info('commandstats');
+  return ['evalsha', 'eval', 'subscribe', 'ping', 'auth']
+    .map((command) => Number(/calls=(\d+)/.exec(stats.get(`cmdstat_${command}`) ?? '')?.[1] ?? 0))
+    .reduce((sum, count) => sum + count, 0);
+}
+
+function networkOf(proxies: readonly FaultProxy[]): Network {
+  const total = (count: (proxy: FaultProxy) => number): number =>
+    proxies.reduce((sum, proxy) => sum + count(proxy), 0);
+  return {
+    set: async (faults) => {
+      await Promise.all(proxies.map((proxy) => proxy.set(faults)));
+    },
+    heal: async () => {
+      await Promise.all(proxies.map((proxy) => proxy.heal()));
+    },
+    reset: () => proxies.forEach((proxy) => proxy.reset()),
+    get accepted() {
+      return total(({ accepted }) => accepted);
+    },
+    get bytesToServer() {
+      return total(({ bytesToServer }) => bytesToServer);
+    },
+    get bytesToClient() {
+      return total(({ bytesToClient }) => bytesToClient);
+    },
+  };
+}
+
+function shifted(offsetMs: number): Clock {
+  return { ...systemClock, now: () => systemClock.now() + offsetMs };
+}
