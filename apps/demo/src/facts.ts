@@ -1,7 +1,9 @@
 import type { Calls } from './calls.ts';
+import type { Departure } from './departure.ts';
 import type { Fleet } from './fleet.ts';
+import type { Ledger } from './ledger.ts';
 import type { DrivenLoad } from './load.ts';
-import type { Departure, Rollout, ScriptReport } from './script.ts';
+import type { Rollout, ScriptReport } from './script.ts';
 
 /** What was seen: all that the promises are judged by. */
 export interface Facts {
@@ -38,24 +40,26 @@ export interface FactSources {
   readonly load: DrivenLoad;
   readonly calls: Calls;
   readonly fleet: Fleet;
+  readonly ledger: Ledger;
   readonly report: ScriptReport;
 }
 
 /** To be called while the shop is still open. */
-export function gatherFacts({ rate, load, calls, fleet, report }: FactSources): Facts {
+export async function gatherFacts(sources: FactSources): Promise<Facts> {
+  const { rate, load, calls, fleet, ledger, report } = sources;
   const { departures, rollout } = report;
-  const callers = fleet.serving('checkout').map(({ discovery }) => discovery);
-  const seen = callers.flatMap((caller) => caller.peek('orders')?.instances ?? []);
+  const callers = fleet.serving('checkout');
+  const seen = await Promise.all(callers.map((caller) => caller.versionsOf('orders')));
   const afterRollout = calls.answered.filter(({ madeAtMs }) => madeAtMs > (rollout?.doneAtMs ?? 0));
   return {
     rate,
     load,
     failedCalls: calls.failed.length,
     soldOrders: calls.answered.map(({ order }) => order),
-    bookedOrders: fleet.ledger.bookings.map(({ order }) => order),
+    bookedOrders: ledger.bookings.map(({ order }) => order),
     departures,
     rollout,
-    versionsInViews: seen.map(({ version = 'none' }) => version),
+    versionsInViews: seen.flat(),
     versionsAnswering: afterRollout.map(({ version }) => version),
     instances: fleet.instances.map(({ id, traffic, startedAt, leftAt }) => ({
       id,

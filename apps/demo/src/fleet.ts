@@ -1,38 +1,38 @@
 import { DiscoveryClient } from '@sd/client';
-import { MemoryBackend, MemoryStore } from '@sd/memory';
+import { abortable, onAbort, type RegistryBackend } from '@sd/core';
 import { Instance } from './instance.ts';
-import { Ledger } from './ledger.ts';
-import {
-  checkoutService,
-  ordersService,
-  paymentsService,
-  type OnAnswer,
-  type Service,
-  type ServiceName,
-} from './shop.ts';
+import { followAt, type Pace } from './pace.ts';
+import type { Host } from './runner.ts';
+import { known, serviceNames, type ServiceName } from './shop.ts';
+import { disappearance, type Disappearance, type DisappearanceOptions } from './views.ts';
 
 export interface FleetOptions {
+  /** Of the customers. Whoever made it closes it. */
+  readonly backend: RegistryBackend;
+  /** Where the instances run. */
+  readonly host: Host;
   readonly strategy: string;
-  readonly ttlMs: number;
-  /** How long draining instances wait for consumers to hear of it. */
-  readonly propagationMs: number;
-  readonly onAnswer: OnAnswer;
+  readonly pace: Pace;
+  /** Told of an instance that died when nobody had killed it. */
+  readonly onDeath: (instance: Instance) => void;
 }
 
-/** All instances of the shop, those that left included, and the store where they meet. */
+interface Interruptible {
+  readonly signal: AbortSignal;
+}
+
+/** All instances of the shop, those that left included, and the view of its customers. */
 export class Fleet {
-  readonly ledger = new Ledger();
   /** The view of those who call the shop from outside. */
   readonly discovery: DiscoveryClient;
   readonly #options: FleetOptions;
-  readonly #store = new MemoryStore();
-  readonly #backend = new MemoryBackend({ store: this.#store });
   readonly #instances: Instance[] = [];
   readonly #made = new Map<ServiceName, number>();
 
   constructor(options: FleetOptions) {
+    const { backend, strategy, pace } = options;
     this.#options = options;
-    this.discovery = new DiscoveryClient({ backend: this.#backend, strategy: options.strategy });
+    this.discovery = new DiscoveryClient({ backend, strategy, follow: followAt(pace) });
   }
 
   get instances(): readonly Instance[] {
@@ -53,44 +53,57 @@ export class Fleet {
     return instance;
   }
 
+  /** Resolves when the customers have a view of each service. */
+  async open({ signal }: Interruptible): Promise<void> {
+    await Promise.all(serviceNames.map((service) => known(service, this.discovery, signal)));
+  }
+
+  /** Makes ready for so many instances. */
+  async prepare(count: number, options: Interruptible): Promise<void> {
+    await this.#options.host.prepare(count, options);
+  }
+
   /** Starts so many instances; resolves when consumers can find them. */
-  async start(service: ServiceName, version: string, count: number): Promise<void> {
-    const instances = Array.from({ length: count }, () => this.#make(service, version));
-    await Promise.all(instances.map((instance) => instance.start()));
-    this.#instances.push(...instances);
+  async start(service: ServiceName, version: string, count: number, options: Interruptible): Promise<void> {
+    const starts = Array.from({ length: count }, () => this.#start(service, version, options));
+    // All of them, also when one fails: nothing is to be on its way when the fleet closes.
+    const results = await Promise.allSettled(starts);
+    for (const result of results) if (result.status === 'fulfilled') this.#add(result.value);
+    for (const result of results) if (result.status === 'rejected') throw result.reason;
+  }
+
+  /** Watches how the customers' view, and that of each who calls other services, loses an instance. */
+  disappearance(
+    { service, id }: Instance,
+    { signal, ...options }: Interruptible & DisappearanceOptions,
+  ): Promise<readonly Disappearance[]> {
+    const gone = { service, id };
+    const { doubtMs } = this.#options.pace;
+    const views = [
+      disappearance(this.discovery, gone, { ...options, doubtMs }),
+      ...this.serving('checkout').map((caller) => caller.disappearance(gone, options)),
+    ];
+    return abortable(Promise.all(views), signal);
   }
 
   /** Stops all that still run. */
   async close(): Promise<void> {
     await Promise.all(this.#instances.map((instance) => instance.stop()));
+    await this.#options.host.close();
     await this.discovery.close();
-    await this.#backend.close();
   }
 
-  #make(service: ServiceName, version: string): Instance {
-    const { strategy, ttlMs, propagationMs } = this.#options;
+  async #start(service: ServiceName, version: string, options: Interruptible): Promise<Instance> {
+    const { host, strategy, pace } = this.#options;
     const ordinal = (this.#made.get(service) ?? 0) + 1;
     this.#made.set(service, ordinal);
-    const id = `${service}-${ordinal}`;
-    return new Instance({
-      service,
-      id,
-      version,
-      zone: ordinal % 2 === 1 ? 'a' : 'b',
-      strategy,
-      store: this.#store,
-      ttlMs,
-      propagationMs,
-      makeService: (discovery) => this.#makeService(service, { id, version, discovery }),
-    });
+    const zone = ordinal % 2 === 1 ? 'a' : 'b';
+    const init = { service, id: `${service}-${ordinal}`, version, zone, strategy, pace };
+    return new Instance(init, await host.start(init, options));
   }
 
-  #makeService(
-    service: ServiceName,
-    { id, version, discovery }: { id: string; version: string; discovery: DiscoveryClient },
-  ): Service {
-    if (service === 'orders') return ordersService({ version });
-    if (service === 'payments') return paymentsService({ id, ledger: this.ledger });
-    return checkoutService({ discovery, onAnswer: this.#options.onAnswer });
+  #add(instance: Instance): void {
+    this.#instances.push(instance);
+    onAbort(instance.died, () => this.#options.onDeath(instance));
   }
 }

@@ -1,155 +1,89 @@
-import { DiscoveryClient } from '@sd/client';
-import { MemoryBackend, type MemoryStore } from '@sd/memory';
-import { ServiceRegistry, type Registration } from '@sd/registry';
-import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { json } from 'node:stream/consumers';
-import { setTimeout as wait } from 'node:timers/promises';
-import type { Service, ServiceName, ShopRequest } from './shop.ts';
-import { Traffic } from './traffic.ts';
+import { onAbort } from '@sd/core';
+import type { InstanceInit, Runner } from './runner.ts';
+import type { ServiceName } from './shop.ts';
+import type { TrafficReading } from './traffic.ts';
+import type { Disappearance, DisappearanceOptions, Named } from './views.ts';
 
-export interface InstanceInit {
-  readonly service: ServiceName;
-  readonly id: string;
-  readonly version: string;
-  readonly zone: string;
-  readonly strategy: string;
-  readonly store: MemoryStore;
-  readonly ttlMs: number;
-  readonly propagationMs: number;
-  readonly makeService: (discovery: DiscoveryClient) => Service;
-}
-
-/** What the script did to an instance. */
+/** What became of an instance. */
 export type Fate = 'running' | 'slowed' | 'killed' | 'draining' | 'drained';
 
-/**
- * One running copy of a service. It shares nothing with the others but the store, as if it were a process of its own:
- * its server, its client of the backend, its registration, its view of the services that it calls.
- */
+/** One running copy of a service, and what the script did to it. */
 export class Instance {
   readonly service: ServiceName;
   readonly id: string;
   readonly version: string;
-  readonly traffic = new Traffic();
-  readonly discovery: DiscoveryClient;
   readonly startedAt = performance.now();
-  readonly #backend: MemoryBackend;
-  readonly #registry: ServiceRegistry;
-  readonly #logic: Service;
-  readonly #server: Server;
-  readonly #dead = new AbortController();
-  #registration: Registration | undefined;
+  readonly #runner: Runner;
   #fate: Fate = 'running';
-  #extraMs = 0;
   #leftAt: number | undefined;
 
-  constructor(init: InstanceInit) {
-    const { service, id, version, zone, strategy, store, ttlMs, propagationMs } = init;
+  constructor({ service, id, version }: InstanceInit, runner: Runner) {
     this.service = service;
     this.id = id;
     this.version = version;
-    this.#backend = new MemoryBackend({ store });
-    this.discovery = new DiscoveryClient({ backend: this.#backend, strategy, zone });
-    this.#registry = new ServiceRegistry({
-      backend: this.#backend,
-      ttlMs,
-      defaults: { version, zone },
-      drain: { propagationMs },
-    });
-    this.#logic = init.makeService(this.discovery);
-    this.#server = createServer((request, response) => void this.#serve(request, response));
+    this.#runner = runner;
+    onAbort(runner.died, () => this.#leave('killed'));
   }
 
   get fate(): Fate {
     return this.#fate;
   }
 
-  /** When it was killed or began to drain, on the clock of `performance`. */
+  /** When it died or began to drain, on the clock of `performance`. */
   get leftAt(): number | undefined {
     return this.#leftAt;
   }
 
-  /** Resolves when consumers can find it. */
-  async start(): Promise<void> {
-    this.#server.listen(0, '127.0.0.1');
-    await once(this.#server, 'listening');
-    this.#registration = await this.#registry.register({
-      service: this.service,
-      id: this.id,
-      server: this.#server,
-    });
+  /** Aborts, with what is known of it, when it died and nobody had killed it. */
+  get died(): AbortSignal {
+    return this.#runner.died;
+  }
+
+  get traffic(): TrafficReading {
+    return this.#runner.traffic;
+  }
+
+  /** Resolves when it has something to do, or after half a second without. */
+  busy(): Promise<void> {
+    return this.#runner.busy();
+  }
+
+  /** Watches how its view loses another instance. */
+  disappearance(gone: Named, options: DisappearanceOptions): Promise<Disappearance> {
+    return this.#runner.disappearance(gone, options);
+  }
+
+  /** Versions of the instances of another service that its view has now. */
+  versionsOf(service: ServiceName): Promise<readonly string[]> {
+    return this.#runner.versionsOf(service);
   }
 
   /** From now on each answer takes that much longer, in milliseconds. */
-  slowDown(extraMs: number): void {
-    this.#extraMs = extraMs;
+  async slowDown(extraMs: number): Promise<void> {
     this.#fate = extraMs > 0 ? 'slowed' : 'running';
+    await this.#runner.slowDown(extraMs);
   }
 
-  /** As if the process were killed: connections break, nobody says goodbye, and nobody renews the lease any more. */
+  /** Connections break, nobody says goodbye, and nobody renews the lease any more. */
   async kill(): Promise<void> {
     this.#leave('killed');
-    this.#dead.abort(new Error(`${this.id} was killed`));
-    this.#server.close();
-    this.#server.closeAllConnections();
-    await this.#backend.close(); // a backend that closes leaves its leases to expire
-    await this.#closeClients();
+    await this.#runner.kill();
   }
 
   /** Leaves in order, without failing a request. */
   async drain(): Promise<void> {
     this.#leave('draining');
-    await this.#registration?.drain();
-    await this.#close();
+    await this.#runner.drain();
     this.#fate = 'drained';
   }
 
   /** Leaves at once, when nobody calls any more. Idempotent. */
   async stop(): Promise<void> {
-    if (this.#fate !== 'killed' && this.#fate !== 'drained') await this.#close();
+    if (this.#fate !== 'killed' && this.#fate !== 'drained') await this.#runner.close();
   }
 
   #leave(fate: Fate): void {
-    this.#leftAt = performance.now();
+    this.#leftAt ??= performance.now();
     this.#fate = fate;
   }
-
-  async #close(): Promise<void> {
-    await this.#registry.close();
-    if (this.#server.listening) this.#server.close();
-    this.#server.closeAllConnections();
-    await this.#closeClients();
-    await this.#backend.close();
-  }
-
-  async #closeClients(): Promise<void> {
-    await this.#logic.close();
-    await this.discovery.close();
-  }
-
-  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const end = this.traffic.begin({ late: !this.#server.listening });
-    response.once('close', () => end({ complete: response.writableFinished }));
-    try {
-      const answer = await this.#answer(request);
-      reply(response, answer === undefined ? 404 : 200, answer ?? { error: 'no such path' });
-    } catch (error) {
-      if (!this.#dead.signal.aborted) reply(response, 500, { error: String(error) });
-    }
-  }
-
-  async #answer(request: IncomingMessage): Promise<object | undefined> {
-    const { url = '', headers, method } = request;
-    const [, service, order] = url.split('/');
-    if (service !== this.service || order === undefined) return undefined;
-    const { signal } = this.#dead;
-    const body = method === 'GET' ? {} : ((await json(request)) as ShopRequest['body']); // the shop sends objects
-    if (this.#extraMs > 0) await wait(this.#extraMs, undefined, { signal });
-    return this.#logic.answer({ order, body, idempotencyKey: String(headers['idempotency-key']), signal });
-  }
-}
-
-function reply(response: ServerResponse, status: number, body: object): void {
-  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
 }

@@ -6,8 +6,14 @@ export interface Booking {
   readonly bookedBy: string;
 }
 
+/** What payments instances see of the ledger. */
+export interface Bookkeeping {
+  /** Books a payment, or finds the booking that was made with the same key before. */
+  book(payment: Booking): Promise<Booking> | Booking;
+}
+
 /** The database that all payments instances share. It outlives them. */
-export class Ledger {
+export class Ledger implements Bookkeeping {
   readonly #bookings: Booking[] = [];
   readonly #byKey = new Map<string, Booking>();
   #repeated = 0;
@@ -21,7 +27,6 @@ export class Ledger {
     return this.#repeated;
   }
 
-  /** Books a payment, or finds the booking that was made with the same key before. */
   book(payment: Booking): Booking {
     const earlier = this.#byKey.get(payment.key);
     if (earlier !== undefined) {

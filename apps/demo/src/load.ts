@@ -20,6 +20,8 @@ export interface DrivenLoad {
   readonly made: number;
 }
 
+export const noLoad: DrivenLoad = { tookMs: 0, planned: 0, made: 0 };
+
 /**
  * Customers: each call starts when it is due, whether those before it were answered or not (an open loop), and its
  * latency counts from then. A loop that waits for answers would go easy on a shop that is in trouble, and not see it.

@@ -1,8 +1,10 @@
+import { randomUUID } from 'node:crypto';
 import { displayFor, hasColour } from './display.ts';
-import { listenForInterruption } from './interruption.ts';
+import { listenForInterruption, type Interruption } from './interruption.ts';
 import { helpText, parseCommand, type DemoOptions } from './options.ts';
 import { judge } from './promises.ts';
-import { Run } from './run.ts';
+import { Run, type RunInit } from './run.ts';
+import { connectTo, openStore, withoutSecrets } from './stores.ts';
 import { renderJudgements, renderSummary } from './summary.ts';
 import { eventLine } from './table.ts';
 import { paint, type Line } from './text.ts';
@@ -25,13 +27,30 @@ switch (command.kind) {
 /** @returns the exit code */
 async function main(options: DemoOptions): Promise<number> {
   const interruption = listenForInterruption();
-  const display = displayFor(stdout, env);
-  const run = new Run(options, display);
+  const store = openStore({ url: options.backend, prefix: `sd-demo-${randomUUID()}:` });
+  let backend: RunInit['backend'];
+  try {
+    backend = await connectTo(store, interruption);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    stderr.write(`Cannot use the store at ${withoutSecrets(options.backend)}: ${reason}\n`);
+    return interruption.exitCode ?? 2;
+  }
+  try {
+    return await play({ options, display: displayFor(stdout, env), store, backend }, interruption);
+  } finally {
+    await backend.close();
+  }
+}
+
+async function play(init: RunInit, interruption: Interruption): Promise<number> {
+  const { display } = init;
+  const run = new Run(init);
   const facts = await run.play(interruption.signal).finally(() => display.close());
 
-  const { calls, events, fleet } = run;
+  const { calls, events, ledger, outages } = run;
   if (display.fleeting) print(events.map(eventLine));
-  print([[], ...renderSummary({ facts, calls, repeatedPayments: fleet.ledger.repeated }), []]);
+  print([[], ...renderSummary({ facts, calls, outages, repeatedPayments: ledger.repeated }), []]);
   if (interruption.exitCode !== undefined) {
     print([[{ text: 'Interrupted: the promises were not judged.' }]]);
     return interruption.exitCode;

@@ -36,8 +36,8 @@ export class Observer {
     return this.#fleet.instances
       .filter((instance) => instance.service === service)
       .map(({ id, version, fate, traffic }) => {
-        const status = statuses.get(id);
-        return { ...traffic.read(), service, id, version, status, fate, inFlight: traffic.inFlight };
+        const { perSecond, p50, p99, inFlight } = traffic;
+        return { service, id, version, status: statuses.get(id), fate, inFlight, perSecond, p50, p99 };
       })
       .filter(({ id, status }) => status !== undefined || this.#leftJustNow(id));
   }

@@ -1,6 +1,7 @@
 import { DiscoveryClient } from '@sd/client';
 import { MemoryBackend } from '@sd/memory';
 import { parseArgs } from 'node:util';
+import { knownStoreUrl, storeUrls } from './stores.ts';
 
 export interface DemoOptions {
   /** How long load is driven. */
@@ -8,6 +9,8 @@ export interface DemoOptions {
   /** Calls per second. */
   readonly rate: number;
   readonly strategy: string;
+  /** URL of the store where the instances meet. */
+  readonly backend: string;
 }
 
 export type Command =
@@ -26,6 +29,7 @@ export function parseCommand(args: readonly string[]): Command {
         seconds: numberFrom('--seconds', values.seconds, { least: 5, most: 600 }),
         rate: numberFrom('--rate', values.rate, { least: 10, most: 1_000 }),
         strategy: knownStrategy(values.strategy),
+        backend: knownStoreUrl(values.backend),
       },
     };
   } catch (error) {
@@ -45,6 +49,7 @@ const flags = {
   seconds: { type: 'string', default: '20' },
   rate: { type: 'string', default: '100' },
   strategy: { type: 'string', default: 'least-connections' },
+  backend: { type: 'string', default: 'memory:' },
 } as const;
 
 export const helpText = `A small shop of discovered services under load, with instances coming, going
@@ -56,11 +61,14 @@ Usage: npm start -- [options]
   --rate <n>         calls per second, 10 to 1000 (default: ${flags.rate.default})
   --strategy <name>  who is called (default: ${flags.strategy.default}), one of
 ${strategies.map((name) => `                     ${name}`).join('\n')}
+  --backend <url>    where instances meet (default: ${flags.backend.default}), one of
+${storeUrls.map((url) => `                     ${url}`).join('\n')}
+                     With another one than memory: each instance is a process.
   -h, --help         this text
 
 Exit code: 0 when every promise held, 1 when one was broken, 2 for wrong
-options, 130 after Ctrl-C. NO_COLOR=1 turns colours off. Without a terminal the
-demo prints plain lines.
+options or a store that does not answer, 130 after Ctrl-C. NO_COLOR=1 turns
+colours off. Without a terminal the demo prints plain lines.
 `;
 
 function numberFrom(flag: string, text: string, range: { least: number; most: number }): number {

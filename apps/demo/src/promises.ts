@@ -1,6 +1,6 @@
+import { goneAfterMs, isGoneWithin, sawTrouble, type Departure } from './departure.ts';
 import type { Facts } from './facts.ts';
 import { count, seconds } from './figures.ts';
-import type { Departure } from './script.ts';
 
 export interface Judgement {
   readonly kept: boolean;
@@ -63,17 +63,20 @@ function theDeadVanish({ departures }: Facts): Judgement {
   };
 }
 
-function describeDeath({ id, goneAfterMs, ttlMs }: Departure): string {
-  return goneAfterMs === undefined
-    ? `${id} is still in a view`
-    : `${id} after ${seconds(goneAfterMs)}, with a lease of ${seconds(ttlMs)}`;
+function describeDeath(death: Departure): string {
+  const afterMs = goneAfterMs(death);
+  if (afterMs === undefined) return `${death.id} is still in a view`;
+  const trouble = sawTrouble(death) ? ' and a lost store' : '';
+  return `${death.id} after ${seconds(afterMs)}, with a lease of ${seconds(death.ttlMs)}${trouble}`;
 }
 
 function drainsLoseNothing({ departures, instances }: Facts): Judgement {
   const drains = departures.filter(({ how }) => how === 'drained');
   const drained = instances.filter(({ id }) => drains.some((departure) => departure.id === id));
   const cutOff = sum(drained.map((instance) => instance.cutOff));
-  const late = sum(drained.map((instance) => instance.late));
+  // Whose callers could not be told is called until it is closed. That costs nothing while it answers.
+  const untold = drains.filter(sawTrouble).map(({ id }) => id);
+  const late = sum(drained.filter(({ id }) => !untold.includes(id)).map((instance) => instance.late));
   // A lease that was left to run out takes longer than half of it.
   const lingering = drains.filter((departure) => !isGoneWithin(departure.ttlMs / 2, departure)).length;
   return {
@@ -81,10 +84,6 @@ function drainsLoseNothing({ departures, instances }: Facts): Judgement {
     promise: 'drains lose nothing',
     evidence: `${drains.length} left: ${cutOff} calls cut off, ${late} late, ${lingering} lingered`,
   };
-}
-
-function isGoneWithin(limitMs: number, { goneAfterMs }: Departure): boolean {
-  return goneAfterMs !== undefined && goneAfterMs <= limitMs;
 }
 
 function newVersionOnly({ rollout, versionsInViews, versionsAnswering }: Facts): Judgement {

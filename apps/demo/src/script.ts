@@ -1,15 +1,19 @@
+import { abortable } from '@sd/core';
 import { setTimeout as wait } from 'node:timers/promises';
+import { goneAfterMs, type Departure } from './departure.ts';
 import { seconds } from './figures.ts';
 import type { Fleet } from './fleet.ts';
 import type { Instance } from './instance.ts';
-import { timeUntilGone } from './views.ts';
+import type { Ledger } from './ledger.ts';
+import type { Pace } from './pace.ts';
+
+/** How many instances it needs: eight that are there at first, two more, and four in the roll-out. */
+export const castSize = 14;
 
 export interface ScriptContext {
   readonly fleet: Fleet;
-  /** How long the whole of it takes, in milliseconds. */
-  readonly durationMs: number;
-  /** Of all leases. */
-  readonly ttlMs: number;
+  readonly ledger: Ledger;
+  readonly pace: Pace;
   readonly signal: AbortSignal;
   /** Since the load began. */
   readonly elapsedMs: () => number;
@@ -20,15 +24,6 @@ export interface ScriptContext {
 export interface ScriptReport {
   readonly departures: Departure[];
   rollout: Rollout | undefined;
-}
-
-/** An instance that left. */
-export interface Departure {
-  readonly id: string;
-  readonly how: 'killed' | 'drained';
-  /** From its death or the end of its drain until the last view had lost it; undefined if one did not. */
-  readonly goneAfterMs: number | undefined;
-  readonly ttlMs: number;
 }
 
 export interface Rollout {
@@ -42,14 +37,14 @@ export interface Rollout {
  * @throws as soon as the signal aborts
  */
 export async function runScript(context: ScriptContext, report: ScriptReport): Promise<void> {
-  const { durationMs, elapsedMs, signal } = context;
+  const { pace, elapsedMs, signal } = context;
   const at = async (share: number): Promise<void> => {
-    await wait(Math.max(0, share * durationMs - elapsedMs()), undefined, { signal });
+    await wait(Math.max(0, share * pace.durationMs - elapsedMs()), undefined, { signal });
   };
   await at(0.08);
   await scaleUp(context);
   await at(0.16);
-  const slowed = slowDown(context);
+  const slowed = await slowDown(context);
   await at(0.3);
   const [death] = await Promise.all([kill(context), at(0.42).then(() => recover(context, slowed))]);
   report.departures.push(death);
@@ -59,36 +54,45 @@ export async function runScript(context: ScriptContext, report: ScriptReport): P
   await rollOut(context, report);
 }
 
-async function scaleUp({ fleet, tell }: ScriptContext): Promise<void> {
-  await Promise.all([fleet.start('checkout', '1.0.0', 1), fleet.start('orders', '1.0.0', 1)]);
+async function scaleUp({ fleet, signal, tell }: ScriptContext): Promise<void> {
+  await Promise.all([
+    fleet.start('checkout', '1.0.0', 1, { signal }),
+    fleet.start('orders', '1.0.0', 1, { signal }),
+  ]);
   tell('scale up: checkout-3 and orders-4 have started');
 }
 
-function slowDown({ fleet, tell }: ScriptContext): Instance {
+async function slowDown({ fleet, tell }: ScriptContext): Promise<Instance> {
   const instance = fleet.oldest('orders');
-  instance.slowDown(250);
+  await instance.slowDown(250);
   tell(`${instance.id} answers 250 ms slower from now on`);
   return instance;
 }
 
-function recover({ tell }: ScriptContext, instance: Instance): void {
-  instance.slowDown(0);
+async function recover({ tell }: ScriptContext, instance: Instance): Promise<void> {
+  await instance.slowDown(0);
   tell(`${instance.id} is as fast as before`);
 }
 
-async function kill({ fleet, ttlMs, signal, tell }: ScriptContext): Promise<Departure> {
+async function kill({ fleet, ledger, pace, signal, tell }: ScriptContext): Promise<Departure> {
+  const { ttlMs } = pace;
   const victim = fleet.oldest('payments');
-  // The worst moment: it has booked a payment, and has not said so yet.
-  await until(() => isBusy(victim) && fleet.ledger.bookings.at(-1)?.bookedBy === victim.id, signal);
+  await untilItBooks(victim, ledger, signal); // the worst moment: it has booked a payment, and has not said so yet
   await victim.kill();
   tell(`${victim.id} is killed: no goodbye, its lease runs out within ${seconds(ttlMs)}`);
-  const goneAfterMs = await timeUntilGone(victim, fleet, { withinMs: ttlMs + 2_000, signal });
+  const views = await fleet.disappearance(victim, {
+    withinMs: ttlMs + 2_000,
+    troubleSince: Date.now(),
+    signal,
+  });
+  const death: Departure = { id: victim.id, how: 'killed', views, ttlMs };
+  const afterMs = goneAfterMs(death);
   tell(
-    goneAfterMs === undefined
+    afterMs === undefined
       ? `${victim.id} is still in a view`
-      : `${victim.id} has left all views, ${seconds(goneAfterMs)} after it died`,
+      : `${victim.id} has left all views, ${seconds(afterMs)} after it died`,
   );
-  return { id: victim.id, how: 'killed', goneAfterMs, ttlMs };
+  return death;
 }
 
 async function drain(context: ScriptContext): Promise<Departure> {
@@ -98,13 +102,14 @@ async function drain(context: ScriptContext): Promise<Departure> {
 }
 
 async function rollOut(context: ScriptContext, report: ScriptReport): Promise<void> {
-  const { fleet, durationMs, elapsedMs, signal, tell } = context;
+  const { fleet, pace, elapsedMs, signal, tell } = context;
   const version = '2.0.0';
   const old = fleet.serving('orders');
-  await fleet.start('orders', version, old.length);
+  await fleet.start('orders', version, old.length, { signal });
   tell(`roll-out: ${old.length} orders ${version} have started, the old leave one by one`);
   for (const instance of old) {
-    await wait(Math.min(1_000, durationMs * 0.02), undefined, { signal });
+    if (instance.died.aborted) continue; // by the hand of a stranger
+    await wait(pace.propagationMs, undefined, { signal });
     report.departures.push(await drainOne(instance, context));
   }
   report.rollout = { version, doneAtMs: elapsedMs() };
@@ -112,20 +117,22 @@ async function rollOut(context: ScriptContext, report: ScriptReport): Promise<vo
 
 async function drainOne(
   instance: Instance,
-  { fleet, ttlMs, signal, tell }: ScriptContext,
+  { fleet, pace, signal, tell }: ScriptContext,
 ): Promise<Departure> {
   const { id, version } = instance;
-  await until(() => isBusy(instance), signal); // so that there is something to finish
-  const startedAt = performance.now();
-  await instance.drain();
-  const goneAfterMs = await timeUntilGone(instance, fleet, { withinMs: ttlMs, signal });
-  tell(`${id} (${version}) has drained and left, ${seconds(performance.now() - startedAt)} later`);
-  return { id, how: 'drained', goneAfterMs, ttlMs };
+  const { ttlMs } = pace;
+  await abortable(instance.busy(), signal); // so that there is something to finish
+  const startedAt = Date.now();
+  await abortable(instance.drain(), signal);
+  const views = await fleet.disappearance(instance, { withinMs: ttlMs, troubleSince: startedAt, signal });
+  tell(`${id} (${version}) has drained and left, ${seconds(Date.now() - startedAt)} later`);
+  return { id, how: 'drained', views, ttlMs };
 }
 
-const isBusy = ({ traffic }: Instance): boolean => traffic.inFlight > 0;
-
-/** Waits for it for half a second at most. */
-async function until(isSo: () => boolean, signal: AbortSignal): Promise<void> {
-  for (let tries = 0; tries < 500 && !isSo(); tries += 1) await wait(1, undefined, { signal });
+/** Waits for half a second at most. */
+async function untilItBooks({ id }: Instance, ledger: Ledger, signal: AbortSignal): Promise<void> {
+  const before = ledger.bookings.length;
+  const justBooked = (): boolean =>
+    ledger.bookings.length > before && ledger.bookings.at(-1)?.bookedBy === id;
+  for (let tries = 0; tries < 500 && !justBooked(); tries += 1) await wait(1, undefined, { signal });
 }

@@ -1,6 +1,6 @@
 import { ServiceClient, type DiscoveryClient } from '@sd/client';
 import { setTimeout as wait } from 'node:timers/promises';
-import type { Ledger } from './ledger.ts';
+import type { Bookkeeping } from './ledger.ts';
 
 export type ServiceName = 'checkout' | 'orders' | 'payments';
 export const serviceNames: readonly ServiceName[] = ['checkout', 'orders', 'payments'];
@@ -17,12 +17,29 @@ export interface ShopRequest {
 }
 
 export interface Service {
+  /** Resolves when it can answer. */
+  open(options: { readonly signal: AbortSignal }): Promise<void>;
   answer(request: ShopRequest): Promise<object>;
   close(): Promise<void>;
 }
 
 /** Told of each answer that a service got from another one. */
 export type OnAnswer = (service: ServiceName, answer: { readonly attempts: number }) => void;
+
+/** What all instances have in common besides the store. */
+export interface Surroundings {
+  readonly ledger: Bookkeeping;
+  readonly onAnswer: OnAnswer;
+}
+
+export function makeService(
+  { service, id, version }: { readonly service: ServiceName; readonly id: string; readonly version: string },
+  { discovery, ledger, onAnswer }: Surroundings & { readonly discovery: DiscoveryClient },
+): Service {
+  if (service === 'orders') return ordersService({ version });
+  if (service === 'payments') return paymentsService({ id, ledger });
+  return checkoutService({ discovery, onAnswer });
+}
 
 export interface Order {
   readonly total: number;
@@ -31,8 +48,9 @@ export interface Order {
 }
 
 /** Knows what was ordered. */
-export function ordersService({ version }: { readonly version: string }): Service {
+function ordersService({ version }: { readonly version: string }): Service {
   return {
+    open: () => Promise.resolve(),
     async answer({ order, signal }) {
       await work(5, signal);
       return { total: 10 + (Number(order) % 90), version } satisfies Order;
@@ -42,11 +60,12 @@ export function ordersService({ version }: { readonly version: string }): Servic
 }
 
 /** Takes money, once for each idempotency key. */
-export function paymentsService({ id, ledger }: { readonly id: string; readonly ledger: Ledger }): Service {
+function paymentsService({ id, ledger }: { readonly id: string; readonly ledger: Bookkeeping }): Service {
   return {
+    open: () => Promise.resolve(),
     async answer({ order, body, idempotencyKey: key, signal }) {
       await work(3, signal);
-      const booking = ledger.book({ key, order, amount: Number(body['amount']), bookedBy: id });
+      const booking = await ledger.book({ key, order, amount: Number(body['amount']), bookedBy: id });
       await work(8, signal); // who dies now has booked, and has told nobody
       return booking;
     },
@@ -55,7 +74,7 @@ export function paymentsService({ id, ledger }: { readonly id: string; readonly 
 }
 
 /** Sells: calls the two others. */
-export function checkoutService({
+function checkoutService({
   discovery,
   onAnswer,
 }: {
@@ -65,6 +84,10 @@ export function checkoutService({
   const orders = new ServiceClient({ service: 'orders', discovery });
   const payments = new ServiceClient({ service: 'payments', discovery });
   return {
+    async open({ signal }) {
+      // Who is called knows whom to call: otherwise a store that is lost now would fail the first calls.
+      await Promise.all([known('orders', discovery, signal), known('payments', discovery, signal)]);
+    },
     async answer({ order, body, idempotencyKey }) {
       const key = String(body['customer']); // for strategies that keep a customer on one instance
       const found = await orders.get(`/orders/${order}`, { key });
@@ -85,6 +108,19 @@ export function checkoutService({
       await Promise.all([orders.close(), payments.close()]);
     },
   };
+}
+
+/**
+ * Resolves when there is a view of the service, however long the store takes.
+ * @throws the signal's reason
+ */
+export async function known(
+  service: ServiceName,
+  discovery: DiscoveryClient,
+  signal: AbortSignal,
+): Promise<void> {
+  for await (const _ of discovery.watch(service, { signal })) return;
+  signal.throwIfAborted();
 }
 
 /** Takes about this many milliseconds, as real work would. */

@@ -1,9 +1,10 @@
 import { HttpStatusError } from '@sd/client';
 import type { Calls, FailedCall } from './calls.ts';
+import { goneAfterMs, type Departure } from './departure.ts';
 import type { Facts } from './facts.ts';
 import { count, milliseconds, seconds } from './figures.ts';
+import type { Outages } from './outages.ts';
 import type { Judgement } from './promises.ts';
-import type { Departure } from './script.ts';
 import type { Line } from './text.ts';
 
 export interface SummaryInput {
@@ -11,10 +12,11 @@ export interface SummaryInput {
   readonly calls: Calls;
   /** Payments that came again and were booked once. */
   readonly repeatedPayments: number;
+  readonly outages: Outages;
 }
 
 /** What was measured, as a block of lines. */
-export function renderSummary({ facts, calls, repeatedPayments }: SummaryInput): readonly Line[] {
+export function renderSummary({ facts, calls, repeatedPayments, outages }: SummaryInput): readonly Line[] {
   const { load, departures, bookedOrders } = facts;
   const { made, failed, allRetries } = calls;
   const { checkout, orders, payments } = calls.retries;
@@ -27,6 +29,7 @@ export function renderSummary({ facts, calls, repeatedPayments }: SummaryInput):
     ['retries', `${allRetries}: ${checkout} of checkout, ${orders} of orders, ${payments} of payments`],
     ['payments', `${count(bookedOrders.length)} booked, ${repeatedPayments} sent again and recognised`],
     ...departureRows(departures),
+    ...(outages.count === 0 ? [] : [['store', describe(outages)] as const]),
   ];
   return [
     [{ text: 'Summary', style: 'bold' }],
@@ -53,10 +56,14 @@ function departureRows(departures: readonly Departure[]): readonly (readonly [st
     const [first] = those;
     if (first === undefined) return [];
     const who = those.length === 1 ? first.id : `${those.length} instances`;
-    const slowestMs = Math.max(...those.map(({ goneAfterMs = Infinity }) => goneAfterMs));
+    const slowestMs = Math.max(...those.map((departure) => goneAfterMs(departure) ?? Infinity));
     const when = slowestMs === Infinity ? 'still in a view' : `out of all views within ${latency(slowestMs)}`;
     return [[how, `${who}, ${when}`] as const];
   });
+}
+
+function describe({ count: times, totalMs }: Outages): string {
+  return `lost ${times === 1 ? 'once' : `${times} times`}, for ${seconds(totalMs)} in all`;
 }
 
 function failureLine({ atMs, error }: FailedCall): Line {

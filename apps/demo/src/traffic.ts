@@ -1,6 +1,22 @@
 import { Samples, type Reading } from './samples.ts';
 
-/** What one instance was asked, and what became of it. */
+/** What one instance was asked until a moment, and what became of it. */
+export interface TrafficReading extends Reading {
+  readonly requests: number;
+  readonly inFlight: number;
+  /** Requests whose answer did not get out completely. */
+  readonly cutOff: number;
+  /** Requests that came after the server had stopped accepting. */
+  readonly late: number;
+}
+
+/** Of those who do nothing any more. */
+export const standstill = { inFlight: 0, perSecond: 0, p50: undefined, p99: undefined } as const;
+
+/** Of those who have done nothing yet. */
+export const noTraffic: TrafficReading = { requests: 0, cutOff: 0, late: 0, ...standstill };
+
+/** Counts what one instance is asked. */
 export class Traffic {
   readonly #samples = new Samples();
   #requests = 0;
@@ -8,22 +24,8 @@ export class Traffic {
   #cutOff = 0;
   #late = 0;
 
-  get requests(): number {
-    return this.#requests;
-  }
-
   get inFlight(): number {
     return this.#inFlight;
-  }
-
-  /** Requests whose answer did not get out completely. */
-  get cutOff(): number {
-    return this.#cutOff;
-  }
-
-  /** Requests that came after the server had stopped accepting. */
-  get late(): number {
-    return this.#late;
   }
 
   /** A request came. @returns what to call when its connection or its answer has ended */
@@ -40,7 +42,13 @@ export class Traffic {
     };
   }
 
-  read(): Reading {
-    return this.#samples.read(performance.now());
+  read(): TrafficReading {
+    return {
+      ...this.#samples.read(performance.now()),
+      requests: this.#requests,
+      inFlight: this.#inFlight,
+      cutOff: this.#cutOff,
+      late: this.#late,
+    };
   }
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { storeUrls } from '../src/stores.ts';
 import { helpText, parseCommand, strategies } from '../src/options.ts';
 
 const mistakeIn = (...args: string[]) => {
@@ -10,14 +11,16 @@ describe('parseCommand', () => {
   it('has a default for everything', () => {
     expect(parseCommand([])).toEqual({
       kind: 'run',
-      options: { seconds: 20, rate: 100, strategy: 'least-connections' },
+      options: { seconds: 20, rate: 100, strategy: 'least-connections', backend: 'memory:' },
     });
   });
 
   it('reads what is given', () => {
-    expect(parseCommand(['--seconds', '7.5', '--rate=300', '--strategy', 'random'])).toEqual({
+    const backend = 'rediss://user:secret@redis.example:6380/2';
+    const args = ['--seconds', '7.5', '--rate=300', '--strategy', 'random', '--backend', backend];
+    expect(parseCommand(args)).toEqual({
       kind: 'run',
-      options: { seconds: 7.5, rate: 300, strategy: 'random' },
+      options: { seconds: 7.5, rate: 300, strategy: 'random', backend },
     });
   });
 
@@ -38,6 +41,28 @@ describe('parseCommand', () => {
     expect(mistakeIn(...args)).toContain(message);
   });
 
+  it.each([
+    'redis',
+    'redis:',
+    'redis://',
+    'redis://:6379',
+    'redis://127.0.0.1:65536',
+    'memory',
+    'memory://here',
+    'REDIS://127.0.0.1',
+    'http://127.0.0.1:6379',
+    'toString://127.0.0.1',
+    '',
+  ])('says which stores there are when it does not know "%s"', (url) => {
+    expect(mistakeIn('--backend', url)).toBe(
+      `--backend is "${url}", expected one of memory:, redis://host:port, rediss://host:port`,
+    );
+  });
+
+  it('keeps a password to itself', () => {
+    expect(mistakeIn('--backend', 'redis://user:se@cret@host:port')).toContain('"redis://***@host:port"');
+  });
+
   it('lists the strategies when it does not know one', () => {
     expect(mistakeIn('--strategy', 'best')).toBe(
       '--strategy is "best", expected one of round-robin, random, least-connections, weighted-round-robin, ' +
@@ -48,7 +73,15 @@ describe('parseCommand', () => {
 
 describe('helpText', () => {
   it('names every option and strategy, in 80 columns', () => {
-    for (const word of ['--seconds', '--rate', '--strategy', '--help', ...strategies]) {
+    for (const word of [
+      '--seconds',
+      '--rate',
+      '--strategy',
+      '--backend',
+      '--help',
+      ...strategies,
+      ...storeUrls,
+    ]) {
       expect(helpText).toContain(word);
     }
     expect(Math.max(...helpText.split('\n').map(({ length }) => length))).toBeLessThanOrEqual(80);

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { Departure } from '../src/departure.ts';
 import type { Facts } from '../src/facts.ts';
 import { judge } from '../src/promises.ts';
 
@@ -9,8 +10,15 @@ const brokenBy = (changes: Partial<Facts>): readonly string[] =>
 
 const [idle, busy] = [0, 40];
 const instance = { id: 'orders-1', requests: busy, availableMs: 10_000, cutOff: 0, late: 0 };
-const killed = { id: 'payments-1', how: 'killed', goneAfterMs: 2_500, ttlMs: 3_000 } as const;
-const drained = { id: 'orders-1', how: 'drained', goneAfterMs: 3, ttlMs: 3_000 } as const;
+const [fast, slow] = [
+  { goneAfterMs: 3, graceMs: 0 },
+  { goneAfterMs: 2_500, graceMs: 0 },
+];
+const killed: Departure = { id: 'payments-1', how: 'killed', views: [fast, slow], ttlMs: 3_000 };
+const drained: Departure = { id: 'orders-1', how: 'drained', views: [fast, fast], ttlMs: 3_000 };
+const lostBy = (goneAfterMs: number | undefined, graceMs = 0) => ({
+  views: [fast, { goneAfterMs, graceMs }],
+});
 
 const goodFacts: Facts = {
   rate: 10,
@@ -37,20 +45,21 @@ describe('judge', () => {
     ['the load is real', 'no load', { load: { tookMs: 0, planned: 0, made: 0 } }],
     ['each order is paid once', 'one was paid twice', { bookedOrders: ['0', '1', '1'] }],
     ['each order is paid once', 'one was not paid', { bookedOrders: ['1'] }],
-    ['the dead vanish', 'one stayed', { departures: [{ ...killed, goneAfterMs: undefined }, drained] }],
     [
       'the dead vanish',
-      'one outlived its lease',
-      { departures: [{ ...killed, goneAfterMs: 4_001 }, drained] },
+      'one stayed in a view',
+      { departures: [{ ...killed, ...lostBy(undefined, 9_000) }, drained] },
+    ],
+    ['the dead vanish', 'one outlived its lease', { departures: [{ ...killed, ...lostBy(4_001) }, drained] }],
+    [
+      'the dead vanish',
+      'one outlived its lease and what a lost store may add',
+      { departures: [{ ...killed, ...lostBy(13_001, 9_000) }, drained] },
     ],
     ['the dead vanish', 'nobody died', { departures: [drained] }],
     ['drains lose nothing', 'a request was cut off', { instances: [{ ...instance, cutOff: 1 }] }],
     ['drains lose nothing', 'a request came too late', { instances: [{ ...instance, late: 1 }] }],
-    [
-      'drains lose nothing',
-      'its lease ran out',
-      { departures: [killed, { ...drained, goneAfterMs: 2_000 }] },
-    ],
+    ['drains lose nothing', 'its lease ran out', { departures: [killed, { ...drained, ...lostBy(2_000) }] }],
     ['drains lose nothing', 'nobody drained', { departures: [killed] }],
     ['the new version serves', 'it was not finished', { rollout: undefined }],
     ['the new version serves', 'an old one is in a view', { versionsInViews: ['2.0.0', '1.0.0'] }],
@@ -59,6 +68,24 @@ describe('judge', () => {
     ['everybody serves', 'one was left out', { instances: [{ ...instance, requests: idle }] }],
   ])('finds “%s” broken when %s', (promise, _, changes) => {
     expect(brokenBy(changes)).toEqual([promise]);
+  });
+
+  it('allows for a store that was lost while an instance left', () => {
+    const departures = [
+      { ...killed, ...lostBy(13_000, 9_000) },
+      { ...drained, ...lostBy(10_000, 9_000) },
+    ];
+    expect(brokenBy({ departures, instances: [{ ...instance, late: 1 }] })).toEqual([]);
+    expect(judge({ ...goodFacts, departures }).map(({ evidence }) => evidence)).toContain(
+      'payments-1 after 13.0 s, with a lease of 3.0 s and a lost store',
+    );
+  });
+
+  it('blames a drain for what it cut off, whatever the store did', () => {
+    const departures = [killed, { ...drained, ...lostBy(10_000, 9_000) }];
+    expect(brokenBy({ departures, instances: [{ ...instance, cutOff: 1 }] })).toEqual([
+      'drains lose nothing',
+    ]);
   });
 
   it('does not blame an instance that was there too briefly', () => {

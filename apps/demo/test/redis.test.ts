@@ -1,0 +1,57 @@
+import { execFileSync } from 'node:child_process';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { eventually } from '@sd/testkit';
+import { RedisServer, requireServer } from '../../../tools/servers/index.ts';
+import { DemoProcess } from './demo-process.ts';
+
+/** Far more than it takes, as others may be at work on this machine. */
+const timeout = 120_000;
+
+describe.skipIf(!requireServer('redis'))('the demo in processes that meet in Redis', () => {
+  let redis: RedisServer;
+
+  beforeEach(async () => {
+    redis = await RedisServer.start();
+  });
+
+  afterEach(() => redis.stop());
+
+  it('keeps its promises while Redis is killed and comes back empty', { timeout }, async () => {
+    const demo = new DemoProcess('--backend', redis.url, '--seconds', '12', '--rate', '30');
+    await demo.printed('payments-1 is killed');
+    await redis.restart({ keepData: false });
+    await demo.printed('roll-out: 4 orders 2.0.0 have started');
+    await redis.restart({ keepData: false });
+
+    const { code, stdout, stderr } = await demo.ended;
+    expect(code, stdout + stderr).toBe(0);
+    expect(stderr).toBe('');
+    expect(stdout).toMatch(/^ {2}calls .*, 0 failed$/m);
+    expect(stdout).toMatch(/^ {2}store +lost 2 times/m);
+    expect(stdout.match(/^ {2}ok /gm)).toHaveLength(7);
+  });
+
+  it('leaves no process behind, even when it is killed itself', { timeout }, async () => {
+    const demo = new DemoProcess('--backend', redis.url);
+    await demo.printed('customers begin to buy');
+    const processes = childrenOf(demo.pid);
+    expect(processes).toHaveLength(14);
+    demo.kill('SIGKILL');
+    await demo.ended;
+    await eventually(() => expect(processes.filter(isAlive)).toEqual([]));
+  });
+});
+
+function childrenOf(parent: number): readonly number[] {
+  const table = execFileSync('ps', ['-A', '-o', 'ppid=,pid='], { encoding: 'utf8' });
+  const rows = table.split('\n').map((row) => row.trim().split(/\s+/).map(Number));
+  return rows.flatMap(([ppid, pid]) => (ppid === parent && pid !== undefined ? [pid] : []));
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
