@@ -16,6 +16,8 @@ export interface RedisServerOptions {
   readonly persistent?: boolean;
   /** More arguments: `['--maxmemory', '2mb']`. Default: none. */
   readonly config?: readonly string[];
+  /** Lines of its configuration file: users and what else Redis may rewrite by itself. Default: none. */
+  readonly configFile?: readonly string[];
   /** The redis-server or valkey-server to run. Default: `findRedisServer()`. */
   readonly binary?: string;
 }
@@ -73,7 +75,8 @@ export class RedisServer extends ServerProcess {
 
   /** For what Redis itself may change with CONFIG REWRITE; arguments would bring the old value back at the next start. */
   protected writeConfigFile(lines: readonly string[]): void {
-    writeFileSync(this.#configFile, lines.map((line) => `${line}\n`).join(''));
+    const all = [...(this.#options.configFile ?? []), ...lines];
+    writeFileSync(this.#configFile, all.map((line) => `${line}\n`).join(''));
   }
 
   protected override commandLine(): readonly [string, ...string[]] {

@@ -94,7 +94,10 @@ export interface ClientOptions {
   readonly clockOffsetMs?: number | undefined;
 }
 
-/** What lies between a client and its store: a fault proxy, or several that fail together. */
+/**
+ * What lies between a client and its store: a fault proxy, or several that fail together. `accepted` is then that of the
+ * one that had most.
+ */
 export type Network = Pick<
   FaultProxy,
   'set' | 'heal' | 'reset' | 'accepted' | 'bytesToServer' | 'bytesToClient'

@@ -1,4 +1,4 @@
-import { BackendUnavailableError, ClosedError, onAbort, type Clock } from '@sd/core';
+import { AccessDeniedError, BackendUnavailableError, ClosedError, onAbort, type Clock } from '@sd/core';
 import type { Cluster, Redis } from 'ioredis';
 import type { Connector } from './connector.ts';
 import { isOfWrongServer, redisError } from './redis-errors.ts';
@@ -11,8 +11,11 @@ export interface ConnectionOptions {
   readonly clock: Clock;
 }
 
-/** After a failure to connect, everybody fails with it for so long, in milliseconds: callers may come by the thousand. */
-const breatherMs = 50;
+/**
+ * After a failure to connect, everybody fails with it for so long, in milliseconds: callers may come by the thousand, and
+ * where we are refused, somebody must change something first.
+ */
+const breathers = { unavailable: 50, denied: 500 };
 
 /**
  * The connection that commands go through. It is made when it is needed and forgotten when it breaks: whoever needs it
@@ -97,8 +100,10 @@ export class Connection {
     try {
       await connected(client, this.#closed.signal);
     } catch (error) {
-      this.#refused = { error, until: clock.monotonic() + breatherMs };
-      throw error;
+      const refusal = this.#typed(error, undefined, []);
+      const pauseMs = refusal instanceof AccessDeniedError ? breathers.denied : breathers.unavailable;
+      this.#refused = { error: refusal, until: clock.monotonic() + pauseMs };
+      throw refusal;
     }
     this.#client = client;
     this.#refused = undefined;
@@ -109,7 +114,7 @@ export class Connection {
   #forget(client: Redis | Cluster): void {
     if (this.#client !== client) return;
     this.#client = undefined;
-    client.disconnect();
+    disconnect(client);
   }
 
   #typed(error: unknown, service: string | undefined, keys: readonly string[]): unknown {
@@ -151,26 +156,28 @@ export class Connection {
 export async function connected(client: Redis | Cluster, closed: AbortSignal): Promise<void> {
   let problem: unknown;
   client.on('error', (error: Error) => (problem = error));
-  const forget = onAbort(closed, () => client.disconnect());
+  const forget = onAbort(closed, () => disconnect(client));
   try {
     await client.connect();
     closed.throwIfAborted();
   } catch (error) {
-    client.disconnect();
-    throw closed.aborted ? closed.reason : (lastNodeError(error) ?? problem ?? error);
+    disconnect(client);
+    throw closed.aborted ? closed.reason : (problem ?? error);
   } finally {
     forget();
   }
 }
 
-/** A Cluster whose nodes all failed says so; why they did says more. */
-function lastNodeError(error: unknown): unknown {
-  return error instanceof Error && 'lastNodeError' in error ? error.lastNodeError : undefined;
-}
-
 export async function disconnected(client: Redis | Cluster): Promise<void> {
-  if (client.status === 'end') return;
+  if (isOver(client)) return;
   const ended = new Promise<void>((resolve) => void client.once('end', () => resolve()));
-  client.disconnect();
+  disconnect(client);
   await ended;
 }
+
+/** On a client that is disconnected already ioredis would wait 2 s for its socket to close, and the process with it. */
+export function disconnect(client: Redis | Cluster): void {
+  if (!isOver(client)) client.disconnect();
+}
+
+const isOver = ({ status }: Redis | Cluster): boolean => status === 'end' || status === 'close';

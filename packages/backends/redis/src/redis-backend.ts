@@ -58,7 +58,7 @@ export class RedisBackend implements RegistryBackend {
   /** Does not connect yet. @throws {ConfigValidationError} naming each wrong option */
   constructor(options: RedisBackendOptions = {}) {
     validateOptions(options);
-    const { prefix = 'sd:', timeoutMs = 5_000, pollMs = 10_000, clock, rng, logger } = options;
+    const { prefix = 'sd:', timeoutMs = 3_000, pollMs = 10_000, clock, rng, logger } = options;
     this.#clock = clock ?? systemClock;
     this.#rng = rng ?? systemRng;
     this.#logger = logger ?? globalLogger;
@@ -145,7 +145,7 @@ export class RedisBackend implements RegistryBackend {
     const startedAt = this.#clock.monotonic();
     await Promise.all([
       this.#store.write('register', { service, id, json, ttl }),
-      this.#store.touch([service], ttl),
+      this.#store.touch(service, ttl),
     ]);
     if (this.#closed.signal.aborted || signal?.aborted === true) {
       await this.#store.remove(service, id);

@@ -11,11 +11,17 @@ export interface ErrorSource {
 /** Any failure of a client of ioredis, as what it means to users. */
 export function redisError(error: unknown, source: ErrorSource): DiscoveryError {
   if (error instanceof DiscoveryError) return error;
-  const message = error instanceof Error ? error.message || error.name : String(error);
-  const context = { service: source.service, cause: withoutCommand(error, message) };
+  const reason = ofNode(error);
+  const message = reason instanceof Error ? reason.message || reason.name : String(reason);
+  const context = { service: source.service, cause: withoutCommand(reason, message) };
   const denial = denied(message, source);
   if (denial !== undefined) return new AccessDeniedError('redis', denial, context);
   return new BackendUnavailableError('redis', problem(message, source), context);
+}
+
+/** That of a Cluster says that no node was of use; what the last of them said is worth more. */
+function ofNode(error: unknown): unknown {
+  return error instanceof Error && 'lastNodeError' in error ? (error.lastNodeError ?? error) : error;
 }
 
 /** The errors of ioredis carry the command with its arguments, and those of AUTH are the password. */

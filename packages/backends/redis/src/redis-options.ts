@@ -33,7 +33,7 @@ export type RedisConnectionOptions =
 export type RedisBackendOptions = RedisConnectionOptions & {
   /** Begins each key and channel. Processes that shall find each other use the same. Default: `sd:`. */
   readonly prefix?: string | undefined;
-  /** What Redis may take to connect, or to answer, in milliseconds from 50. Default: 5,000. */
+  /** What Redis may take to connect, or to answer, in milliseconds from 50. Default: 3,000. */
   readonly timeoutMs?: number | undefined;
   /**
    * How often a watched service is compared with Redis, in milliseconds from 100: a notification that was lost is made

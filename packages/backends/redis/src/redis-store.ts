@@ -33,6 +33,8 @@ export class RedisStore {
   readonly #client = randomBytes(9).toString('base64url');
   /** Requests are numbered: one that was given up and arrives late does not undo a later one. */
   #sequence = 0;
+  /** Services that are about to be touched, by ttl. */
+  readonly #touching = new Map<number, { readonly services: Set<string>; readonly done: Promise<void> }>();
 
   constructor(connection: Connection, { prefix, db }: { readonly prefix: string; readonly db: number }) {
     this.#connection = connection;
@@ -59,6 +61,10 @@ export class RedisStore {
 
   /** Gives records their full time again. @returns those that we no longer hold */
   async renew(service: string, ttl: number, ids: readonly string[]): Promise<readonly LostRecord[]> {
+    return (await Promise.all(chunks(ids).map((some) => this.#renew(service, ttl, some)))).flat();
+  }
+
+  async #renew(service: string, ttl: number, ids: readonly string[]): Promise<readonly LostRecord[]> {
     const { keys, channel } = this.keysOf(service);
     const args = [channel, this.#client, ttl, ...ids];
     const flat = strings(await this.#connection.run(scripts.renew, keys, args, { service }));
@@ -90,9 +96,26 @@ export class RedisStore {
     };
   }
 
-  /** Says that these services have instances for so long, in milliseconds. */
-  async touch(services: readonly string[], ttl: number): Promise<void> {
-    await this.#connection.run(scripts.touch, [indexKey(this.#prefix)], [ttl, ...services]);
+  /** Says that a service has instances for so long, in milliseconds. What is said in one moment is one request. */
+  touch(service: string, ttl: number): Promise<void> {
+    let touching = this.#touching.get(ttl);
+    if (touching === undefined) {
+      const services = new Set<string>();
+      const done = Promise.resolve().then(() => {
+        this.#touching.delete(ttl);
+        return this.#touch([...services], ttl);
+      });
+      this.#touching.set(ttl, (touching = { services, done }));
+    }
+    touching.services.add(service);
+    return touching.done;
+  }
+
+  async #touch(services: readonly string[], ttl: number): Promise<void> {
+    const keys = [indexKey(this.#prefix)];
+    await Promise.all(
+      chunks(services).map((some) => this.#connection.run(scripts.touch, keys, [ttl, ...some])),
+    );
   }
 
   /** Names of the services that have instances. */
@@ -105,6 +128,16 @@ export class RedisStore {
     );
     return names.filter((_, index) => Number(counts[index]) > 0);
   }
+}
+
+/** So many names or ids go into one request: Lua passes on less than 8,000 at once, and nobody should wait for long. */
+const chunkSize = 500;
+
+function chunks<T>(items: readonly T[]): (readonly T[])[] {
+  const found: (readonly T[])[] = [];
+  for (let start = 0; start < items.length; start += chunkSize)
+    found.push(items.slice(start, start + chunkSize));
+  return found;
 }
 
 /** Replies are made by our scripts, but may come from anybody's server. */

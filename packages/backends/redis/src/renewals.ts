@@ -9,9 +9,6 @@ export interface RenewalsOptions {
   readonly logger: DiscoveryLogger;
 }
 
-/** So many ids go into one request: Lua passes on less than 8,000 values at once, and nobody should wait for long. */
-const chunkSize = 500;
-
 /**
  * Renews all leases of one time to live in rounds, a third of it apart at most: one request for each service, all sent
  * at once. A round that failed is made up for as soon as Redis answers again, as others may still keep their lease.
@@ -97,32 +94,27 @@ export class Renewals {
   *#requests(startedAt: number): Generator<Promise<void>> {
     const { store } = this.#options;
     for (const [service, leases] of this.#services) {
-      for (const ids of chunks([...leases.keys()])) yield this.#renew(service, leases, ids, startedAt);
+      yield this.#renew(service, leases, startedAt);
+      yield store.touch(service, this.#ttl);
     }
-    for (const services of chunks([...this.#services.keys()])) yield store.touch(services, this.#ttl);
   }
 
-  async #renew(
-    service: string,
-    leases: ReadonlyMap<string, RedisLease>,
-    ids: readonly string[],
-    startedAt: number,
-  ): Promise<void> {
-    const asked = ids.map((id) => leases.get(id));
+  async #renew(service: string, leases: ReadonlyMap<string, RedisLease>, startedAt: number): Promise<void> {
+    const asked = [...leases];
     const lost = new Map(
-      (await this.#options.store.renew(service, this.#ttl, ids)).map(({ id, reason }) => [id, reason]),
+      (
+        await this.#options.store.renew(
+          service,
+          this.#ttl,
+          asked.map(([id]) => id),
+        )
+      ).map(({ id, reason }) => [id, reason]),
     );
-    for (const [index, id] of ids.entries()) {
-      const lease = asked[index];
-      // What was registered anew meanwhile was not asked about.
-      if (lease === undefined || leases.get(id) !== lease) continue;
+    for (const [id, lease] of asked) {
+      if (leases.get(id) !== lease) continue; // it was registered anew meanwhile
       const reason = lost.get(id);
       if (reason === undefined) lease.renewed(startedAt);
       else lease.drop(reason);
     }
   }
-}
-
-function* chunks<T>(items: readonly T[]): Generator<readonly T[]> {
-  for (let start = 0; start < items.length; start += chunkSize) yield items.slice(start, start + chunkSize);
 }

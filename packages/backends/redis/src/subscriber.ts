@@ -1,6 +1,6 @@
 import { abortable, BackendUnavailableError, ClosedError, type Clock, type Rng, type Timer } from '@sd/core';
 import type { Redis } from 'ioredis';
-import { connected, disconnected, type Connection } from './connection.ts';
+import { connected, disconnect, disconnected, type Connection } from './connection.ts';
 import type { Connector } from './connector.ts';
 import { redisError } from './redis-errors.ts';
 
@@ -104,7 +104,7 @@ export class Subscriber {
     if (this.#client !== client) return;
     this.#client = undefined;
     this.#stopProbing();
-    client.disconnect();
+    disconnect(client);
     const listeners = [...this.#listeners.values()];
     this.#listeners.clear();
     const reason = this.#typed(error);

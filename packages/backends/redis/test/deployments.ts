@@ -18,23 +18,23 @@ export interface Deployment {
 
 /** Clients are an ACL user of their own, so that cases can take its rights. */
 const user = { username: 'sd', password: 'secret' };
-const config = ['--user', user.username, 'on', `>${user.password}`, '~*', '&*', '+@all'];
+const configFile = [`user ${user.username} on >${user.password} ~* &* +@all`];
 
 export async function standalone(binary?: string): Promise<Deployment> {
-  const server = await RedisServer.start({ config, ...(binary === undefined ? {} : { binary }) });
+  const server = await RedisServer.start({ configFile, ...(binary === undefined ? {} : { binary }) });
   const urlOf = ({ host, port }: { host: string; port: number }): string =>
     `redis://${user.username}:${user.password}@${host}:${port}`;
   return {
     nodes: [server],
     server,
     connect: ([proxy]) => ({ url: urlOf(proxy ?? server) }),
-    stranger: () => quiet(new Redis(server.url)),
+    stranger: () => quiet(new Redis(server.url, { lazyConnect: true })),
     stop: () => server.stop(),
   };
 }
 
 export async function cluster(): Promise<Deployment> {
-  const server = await RedisCluster.start({ config });
+  const server = await RedisCluster.start({ configFile });
   const { nodes } = server;
   return {
     nodes,
@@ -45,7 +45,13 @@ export async function cluster(): Promise<Deployment> {
         options: { redisOptions: user, natMap: natMap(nodes, through) },
       },
     }),
-    stranger: () => quiet(new Cluster(nodes.map(({ host, port }) => ({ host, port })))),
+    stranger: () =>
+      quiet(
+        new Cluster(
+          nodes.map(({ host, port }) => ({ host, port })),
+          { lazyConnect: true },
+        ),
+      ),
     async failOver() {
       const master = await server.masterOf('{orders}');
       await master.kill();
@@ -58,7 +64,7 @@ export async function cluster(): Promise<Deployment> {
 }
 
 export async function sentinel(): Promise<Deployment> {
-  const server = await RedisSentinel.start({ config });
+  const server = await RedisSentinel.start({ configFile });
   const { nodes, sentinels, name } = server;
   const addresses = sentinels.map(({ host, port }) => ({ host, port }));
   return {
@@ -67,7 +73,7 @@ export async function sentinel(): Promise<Deployment> {
     connect: (through) => ({
       redis: { ...user, name, sentinels: addresses, natMap: natMap(nodes, through) },
     }),
-    stranger: () => quiet(new Redis({ name, sentinels: addresses })),
+    stranger: () => quiet(new Redis({ name, sentinels: addresses, lazyConnect: true })),
     async failOver() {
       const master = await server.master();
       await master.kill();

@@ -153,7 +153,7 @@ function networkOf(proxies: readonly FaultProxy[]): Network {
     },
     reset: () => proxies.forEach((proxy) => proxy.reset()),
     get accepted() {
-      return total(({ accepted }) => accepted);
+      return Math.max(...proxies.map(({ accepted }) => accepted));
     },
     get bytesToServer() {
       return total(({ bytesToServer }) => bytesToServer);
