@@ -1,7 +1,7 @@
 import { AccessDeniedError, BackendUnavailableError, ClosedError, onAbort, type Clock } from '@sd/core';
 import type { Cluster, Redis } from 'ioredis';
 import type { Connector } from './connector.ts';
-import { isOfWrongServer, redisError } from './redis-errors.ts';
+import { isOfWrongServer, noConnection, redisError, type ErrorSource } from './redis-errors.ts';
 import type { Script } from './script.ts';
 
 export interface ConnectionOptions {
@@ -37,11 +37,12 @@ export class Connection {
    * @throws {AccessDeniedError} {@link BackendUnavailableError}, {@link ClosedError}, or the reason of the signal
    */
   async run(
-    { name, sha, source }: Script,
+    script: Script,
     keys: readonly string[],
     args: readonly (string | number)[],
     { service, signal }: { readonly service?: string; readonly signal?: AbortSignal | undefined } = {},
   ): Promise<unknown> {
+    const { name, sha, source } = script;
     const { timeoutMs } = this.#options;
     const command = async (client: Redis | Cluster): Promise<unknown> => {
       try {
@@ -57,7 +58,7 @@ export class Connection {
       return await this.#within(problem, signal, () => this.#send(command));
     } catch (error) {
       if (signal?.aborted === true && error === signal.reason) throw error;
-      throw this.#typed(error, service, keys);
+      throw this.#typed(error, { service, keys, commands: script.commands });
     }
   }
 
@@ -100,7 +101,7 @@ export class Connection {
     try {
       await connected(client, this.#closed.signal);
     } catch (error) {
-      const refusal = this.#typed(error, undefined, []);
+      const refusal = this.#typed(noConnection(error, connector));
       const pauseMs = refusal instanceof AccessDeniedError ? breathers.denied : breathers.unavailable;
       this.#refused = { error: refusal, until: clock.monotonic() + pauseMs };
       throw refusal;
@@ -117,10 +118,10 @@ export class Connection {
     disconnect(client);
   }
 
-  #typed(error: unknown, service: string | undefined, keys: readonly string[]): unknown {
+  #typed(error: unknown, about: Pick<ErrorSource, 'service' | 'keys' | 'commands'> = {}): unknown {
     if (this.#closed.signal.aborted) return this.#closed.signal.reason;
     const { prefix, connector } = this.#options;
-    return redisError(error, { prefix, username: connector.username, service, keys });
+    return redisError(error, { prefix, username: connector.username, ...about });
   }
 
   /** Nobody waits longer than the time limit, than the signal allows, or than the connection is open. */

@@ -7,6 +7,7 @@ export interface Connector {
   readonly db: number;
   /** Who we are there, for messages; empty for the default user. */
   readonly username: string;
+  readonly tls: boolean;
   commands(): Redis | Cluster;
   /** For subscriptions. @param commands connected; of a Cluster, one of its nodes is taken, as any node knows all */
   subscriber(commands: Redis | Cluster, pick: () => number): Redis;
@@ -20,7 +21,7 @@ function connectionOptions(timeoutMs: number) {
   return {
     lazyConnect: true,
     keyPrefix: '',
-    connectTimeout: timeoutMs,
+    connectTimeout: 0.9 * timeoutMs, // before its commands give up, as it can say why
     socketTimeout: timeoutMs, // a route that swallows everything
     commandTimeout: undefined,
     maxRetriesPerRequest: 0,
@@ -65,12 +66,17 @@ export function makeConnector(options: RedisConnectionOptions, timeoutMs: number
     if (node === undefined) throw new Error('the Cluster has no reachable node');
     return node.duplicate(own);
   };
-  const about = ({ db, username }: RedisOptions) => ({ db: db ?? 0, username: username ?? '', subscriber });
+  const about = ({ db, username, tls }: RedisOptions) => ({
+    db: db ?? 0,
+    username: username ?? '',
+    tls: tls !== undefined,
+    subscriber,
+  });
 
   if (options.cluster !== undefined) {
     const { nodes, options: given } = options.cluster;
     return {
-      ...about({ username: given?.redisOptions?.username ?? '' }),
+      ...about({ ...given?.redisOptions }),
       commands: () => new Cluster([...nodes], clusterOptions(timeoutMs, given)),
     };
   }
@@ -82,9 +88,8 @@ export function makeConnector(options: RedisConnectionOptions, timeoutMs: number
     return { ...about(make().options), commands: make };
   }
   if (isCluster(client)) {
-    const { username } = client.options.redisOptions ?? {};
     return {
-      ...about({ username: username ?? '' }),
+      ...about({ ...client.options.redisOptions }),
       commands: () => client.duplicate([], clusterOptions(timeoutMs, client.options)),
     };
   }

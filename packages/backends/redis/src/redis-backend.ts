@@ -78,7 +78,12 @@ export class RedisBackend implements RegistryBackend {
 
   async listServices({ signal }: BackendReadOptions = {}): Promise<readonly string[]> {
     this.#assertUsable(signal);
-    return this.#store.list(signal);
+    const { alive, broken } = await this.#store.list(signal);
+    for (const service of broken) {
+      const [, key] = this.#store.keysOf(service).keys;
+      this.#malformed.report({ service, key, problem: 'there is something else than leases' });
+    }
+    return alive;
   }
 
   async getInstances(service: string, { signal }: BackendReadOptions = {}): Promise<Snapshot> {

@@ -6,6 +6,8 @@ export interface ErrorSource {
   readonly service?: string | undefined;
   /** The keys of the command, for those who must look at them. */
   readonly keys?: readonly string[] | undefined;
+  /** What the script calls, for those who must grant the right to it. */
+  readonly commands?: readonly string[] | undefined;
 }
 
 /** Any failure of a client of ioredis, as what it means to users. */
@@ -32,22 +34,24 @@ function withoutCommand(error: unknown, message: string): unknown {
   return cause;
 }
 
-function denied(message: string, { prefix, username }: ErrorSource): string | undefined {
+function denied(message: string, source: ErrorSource): string | undefined {
+  const { username } = source;
   const user = username === '' ? 'default' : username;
   if (/WRONGPASS|invalid (username-)?password/i.test(message))
     return `wrong user name or password for user "${user}"`;
-  if (/NOAUTH|without any password configured/i.test(message)) return 'Redis wants a password';
-  if (!/NOPERM|can't run this command|ACL failure|no permissions/i.test(message)) return undefined;
-  const rule = missingRule(message, prefix);
-  return `user "${user}" lacks a right${rule === undefined ? '' : `; grant it with ACL SETUSER ${user} ${rule}`} (${message})`;
+  if (/NOAUTH|unauthenticated/i.test(message)) return 'Redis wants a password';
+  if (!/NOPERM|user executing the script can't|ACL failure|no permissions/i.test(message)) return undefined;
+  const rule = missingRule(message, source);
+  return `user "${user}" lacks a right; grant it with ACL SETUSER ${user} ${rule} (${message})`;
 }
 
-function missingRule(message: string, prefix: string): string | undefined {
+/** Redis 7 does not say which command of a script it was: then all of them. */
+function missingRule(message: string, { prefix, commands = [] }: ErrorSource): string {
   const command = /'([^']+)' command/.exec(message)?.[1];
   if (command !== undefined) return `+${command}`;
   if (/channel/i.test(message)) return `&${prefix}*`;
   if (/key/i.test(message)) return `~${prefix}*`;
-  return undefined;
+  return commands.map((each) => `+${each}`).join(' ');
 }
 
 function problem(message: string, { keys = [] }: ErrorSource): string {
@@ -78,4 +82,23 @@ function problem(message: string, { keys = [] }: ErrorSource): string {
 /** After these the next attempt must look anew for who is the master. */
 export function isOfWrongServer(error: unknown): boolean {
   return error instanceof Error && /READONLY|MASTERDOWN/.test(error.message);
+}
+
+/** Why there was no connection, where the words of the network leave people guessing. */
+export function noConnection(error: unknown, { tls }: { readonly tls: boolean }): unknown {
+  const message = error instanceof Error ? error.message : '';
+  const context = { cause: error };
+  if (tls && /ETIMEDOUT|Socket timeout|wrong version number/i.test(message))
+    return new BackendUnavailableError(
+      'redis',
+      `no TLS handshake (${message}); does this port speak TLS?`,
+      context,
+    );
+  if (!tls && /ECONNRESET|Connection is closed/.test(message))
+    return new BackendUnavailableError(
+      'redis',
+      `closed the connection (${message}); does it want TLS, rediss://…?`,
+      context,
+    );
+  return error;
 }

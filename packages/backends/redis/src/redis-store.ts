@@ -118,15 +118,20 @@ export class RedisStore {
     );
   }
 
-  /** Names of the services that have instances. */
-  async list(signal?: AbortSignal): Promise<readonly string[]> {
+  /** Names of the services that have instances, and of those where something else is in the place of the leases. */
+  async list(
+    signal?: AbortSignal,
+  ): Promise<{ readonly alive: readonly string[]; readonly broken: readonly string[] }> {
     const names = strings(await this.#connection.run(scripts.list, [indexKey(this.#prefix)], [], { signal }));
     const counts = await Promise.all(
       names.map((service) =>
         this.#connection.run(scripts.count, this.keysOf(service).keys, [], { service, signal }),
       ),
     );
-    return names.filter((_, index) => Number(counts[index]) > 0);
+    return {
+      alive: names.filter((_, index) => Number(counts[index]) > 0),
+      broken: names.filter((_, index) => Number(counts[index]) < 0),
+    };
   }
 }
 

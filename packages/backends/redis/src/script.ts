@@ -6,6 +6,8 @@ export interface Script {
   readonly name: string;
   readonly source: string;
   readonly sha: string;
+  /** What it calls, in lower case: a user needs the right to each. */
+  readonly commands: readonly string[];
 }
 
 export const scripts = {
@@ -20,7 +22,9 @@ export const scripts = {
 
 function script(name: string): Script {
   const source = `${text('shared')}\n${text(name)}`;
-  return { name, source, sha: createHash('sha1').update(source).digest('hex') };
+  const calls = source.matchAll(/redis\.p?call\('(\w+)'/g);
+  const commands = [...new Set(Array.from(calls, ([, command = '']) => command.toLowerCase()))];
+  return { name, source, sha: createHash('sha1').update(source).digest('hex'), commands };
 }
 
 /** `src` is published beside `dist`, so the same path leads there from both. */

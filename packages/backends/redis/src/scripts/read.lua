@@ -1,16 +1,15 @@
 -- ARGV: the version that is known, or an empty string
 -- Returns [version, ms until the next expiry or -1], and unless that version is current and nothing has expired also
 -- [id, JSON, …] of what is alive and [id, …] of what nobody holds. It only reads: consumers need no right to write.
-local current, epoch = version()
+local current = version()
 local next = redis.call('ZRANGEBYSCORE', expiries, '(' .. whole(now), '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
 local left = next[2] and whole(tonumber(next[2]) - now) or '-1'
 local expired = redis.call('ZCOUNT', expiries, '-inf', now)
 if current == ARGV[1] and expired == 0 then return { current, left } end
 
+if torn() then return redis.error_reply('SDLOST a part of the keys is gone') end
 local leases = redis.call('ZCARD', expiries)
 local entries = redis.call('HGETALL', instances)
-local torn = leases > 0 and (#entries == 0 or not epoch) or leases == 0 and redis.call('HLEN', owners) > 2
-if torn then return redis.error_reply('SDLOST a part of the keys is gone') end
 if expired == 0 and leases * 2 == #entries then return { current, left, entries, {} } end
 
 local expiresAt = {}

@@ -7,24 +7,14 @@ local channel, name, ttl = ARGV[1], ARGV[2], tonumber(ARGV[3])
 -- memory: a full Redis must not let living instances expire.
 keep(ttl)
 
-local lost = {}
--- We hold something, so all of this must be there: a key that was evicted leaves the others meaningless.
+if torn() then redis.call('DEL', instances, expiries, owners) end
 local _, epoch = version()
-if not epoch or redis.call('EXISTS', instances, expiries) < 2 then
-  redis.call('DEL', instances, expiries, owners)
-  for index = 4, #ARGV do
-    lost[#lost + 1] = ARGV[index]
-    lost[#lost + 1] = 'store-lost'
-  end
-  return lost
-end
-
 local ids = {}
 for index = 4, #ARGV do ids[#ids + 1] = ARGV[index] end
 local scores = redis.call('ZMSCORE', expiries, unpack(ids))
 local holders = redis.call('HMGET', owners, unpack(ids))
 local expiry = whole(now + ttl)
-local renewed = {}
+local renewed, lost = {}, {}
 for index, id in ipairs(ids) do
   local score = scores[index]
   local alive = score and tonumber(score) > now
@@ -33,7 +23,7 @@ for index, id in ipairs(ids) do
     renewed[#renewed + 1] = id
   else
     lost[#lost + 1] = id
-    lost[#lost + 1] = alive and 'replaced' or 'gone'
+    lost[#lost + 1] = alive and 'replaced' or epoch and 'gone' or 'store-lost'
   end
 end
 if #renewed > 0 then redis.call('ZADD', expiries, 'XX', unpack(renewed)) end

@@ -40,10 +40,12 @@ local function prune()
   return expired
 end
 
--- Keys are evicted one by one, and without the others each is meaningless.
+-- Keys are evicted one by one, and without the others each is meaningless. Records that nobody holds do not count.
 local function torn()
-  local present = redis.call('EXISTS', instances, expiries)
-  return present == 1 or (present == 2 and redis.call('EXISTS', owners) == 0)
+  local _, epoch = version()
+  local leases = redis.call('ZCARD', expiries)
+  if leases == 0 then return redis.call('HLEN', owners) > 2 end
+  return not epoch or redis.call('HLEN', instances) == 0
 end
 
 -- Abandoned services clean themselves up: a minute after the last lease could have ended.
