@@ -66,11 +66,12 @@ export class ViewRecorder {
     );
   }
 
-  /** Whether some view since number `from` lacked one of these. */
-  everLacked(ids: readonly string[], from = 0): boolean {
-    return this.views
-      .slice(from)
-      .some(({ instances }) => ids.some((id) => !instances.some((instance) => instance.id === id)));
+  /** How many instances the views since number `from` had at least. */
+  fewest(from = 0): number {
+    return Math.min(
+      ...this.views.slice(from).map(({ instances }) => instances.length),
+      this.view.instances.length,
+    );
   }
 
   close(): void {

@@ -69,7 +69,7 @@ export class Connection {
     try {
       return await command(client);
     } catch (error) {
-      const closed = client.status !== 'ready';
+      const closed = client.status !== 'ready' || isUnwritable(error);
       if (closed || isOfWrongServer(error)) this.#forget(client);
       if (!closed || known === undefined) throw error;
       return command(await this.client());
@@ -180,5 +180,9 @@ export async function disconnected(client: Redis | Cluster): Promise<void> {
 export function disconnect(client: Redis | Cluster): void {
   if (!isOver(client)) client.disconnect();
 }
+
+/** The server has closed it, and ioredis has not noticed yet. */
+const isUnwritable = (error: unknown): boolean =>
+  error instanceof Error && error.message.includes("Stream isn't writeable");
 
 const isOver = ({ status }: Redis | Cluster): boolean => status === 'end' || status === 'close';

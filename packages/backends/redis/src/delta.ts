@@ -6,6 +6,8 @@ export interface Delta {
   /** JSON by id. */
   readonly set: ReadonlyMap<string, string>;
   readonly removed: readonly string[];
+  /** How long what is set lives if nobody renews it, in milliseconds; Infinity where nothing is set. */
+  readonly ttl: number;
 }
 
 /** Anybody may publish: undefined for what is no change. */
@@ -17,13 +19,13 @@ export function parseDelta(message: string): Delta | undefined {
     return undefined;
   }
   if (!Array.isArray(parsed)) return undefined;
-  const [before, version, set, removed] = parsed as readonly unknown[];
+  const [before, version, set, removed, ttl] = parsed as readonly unknown[];
   const [flat, ids] = [stringList(set), stringList(removed)];
   if (typeof before !== 'string' || typeof version !== 'string') return undefined;
   if (flat === undefined || ids === undefined || flat.length % 2 === 1) return undefined;
   const records = new Map<string, string>();
   for (let index = 0; index < flat.length; index += 2) records.set(flat[index]!, flat[index + 1]!); // both are inside
-  return { before, version, set: records, removed: ids };
+  return { before, version, set: records, removed: ids, ttl: typeof ttl === 'number' ? ttl : Infinity };
 }
 
 /** An empty list is written by Lua as an empty object. */

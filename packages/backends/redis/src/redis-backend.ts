@@ -104,19 +104,20 @@ export class RedisBackend implements RegistryBackend {
     this.#closed.signal.throwIfAborted();
     const isOver = (): boolean => signal.aborted;
     if (isOver()) return;
-    const snapshots = new Latest<Snapshot>();
+    const changes = new Latest<undefined>();
     const watched = this.#watch(service);
     const finish = (): void => {
       forget();
-      watched.delete(snapshots);
-      snapshots.end();
+      watched.delete(changes);
+      changes.end();
     };
     const forget = onAbort(signal, finish);
-    watched.add(snapshots);
+    watched.add(changes);
     try {
-      for await (const snapshot of snapshots) {
+      let last: Snapshot | undefined;
+      for await (const _ of changes) {
         if (isOver()) return;
-        yield snapshot;
+        if (watched.snapshot !== last) yield (last = watched.snapshot);
       }
     } finally {
       finish();

@@ -38,16 +38,19 @@ export class WatchedService implements ChannelListener {
   readonly name: string;
   readonly #options: WatchedServiceOptions;
   readonly #channel: string;
-  readonly #watches = new Set<Latest<Snapshot>>();
+  /** Told of each change, and of the end. */
+  readonly #watches = new Set<Latest<undefined>>();
   readonly #over = new AbortController();
   /** What came while a reading was under way. */
   #early: Delta[] | undefined;
-  #version = '';
-  #instances: ReadonlyMap<string, ServiceInstance> = new Map();
-  #snapshot: Snapshot | undefined;
   #mustReadAll = false;
+  #version = '';
+  #instances = new Map<string, ServiceInstance>();
+  /** Made when somebody asks for it: a burst of changes costs one. */
+  #snapshot: Snapshot | undefined;
   #readAt = -Infinity;
   #timer: Timer | undefined;
+  #pollAt = Infinity;
 
   constructor(name: string, options: WatchedServiceOptions) {
     this.name = name;
@@ -56,12 +59,17 @@ export class WatchedService implements ChannelListener {
     void this.#start();
   }
 
-  add(watch: Latest<Snapshot>): void {
-    this.#watches.add(watch);
-    if (this.#snapshot !== undefined) watch.push(this.#snapshot);
+  /** What was last heard, whether that was all or not: wait to be told first. */
+  get snapshot(): Snapshot {
+    return (this.#snapshot ??= Object.freeze([...this.#instances.values()]));
   }
 
-  delete(watch: Latest<Snapshot>): void {
+  add(watch: Latest<undefined>): void {
+    this.#watches.add(watch);
+    if (this.#version !== '') watch.push(undefined);
+  }
+
+  delete(watch: Latest<undefined>): void {
     this.#watches.delete(watch);
     if (this.#watches.size === 0) this.#end();
   }
@@ -132,17 +140,19 @@ export class WatchedService implements ChannelListener {
   }
 
   #accept({ version, nextExpiryMs, records }: Reading): void {
-    const { malformed } = this.#options;
     this.#pollIn(this.#pauseMs(nextExpiryMs));
-    if (this.#isLost(version)) return;
-    if (records !== undefined) {
-      for (const id of records.strays)
-        malformed.report({ service: this.name, key: id, problem: 'the record has no expiry' });
-      this.#become(version, this.#parsed(records.alive));
-    }
+    if (this.#isLost(version) || records === undefined) return;
+    const { malformed } = this.#options;
+    for (const key of records.strays)
+      malformed.report({ service: this.name, key, problem: 'the record has no expiry' });
+    const instances = parseRecords(this.name, records.alive, malformed);
+    const first = this.#version === '';
+    this.#version = version;
+    const removed = [...this.#instances.keys()].filter((id) => !instances.has(id));
+    if (this.#change(instances, removed) || first) this.#tell();
   }
 
-  #apply({ before, version, set, removed }: Delta): void {
+  #apply({ before, version, set, removed, ttl }: Delta): void {
     if (this.#isOver || version === this.#version) return;
     if (before !== this.#version) {
       // One that was overtaken by a reading is old news.
@@ -150,38 +160,33 @@ export class WatchedService implements ChannelListener {
       if (this.#isLost(before)) return;
       return this.#readSoon();
     }
-    const next = new Map(this.#instances);
-    for (const id of removed) next.delete(id);
-    const parsed = this.#parsed(set);
-    for (const id of set.keys()) {
-      const instance = parsed.get(id);
-      if (instance === undefined) next.delete(id);
-      else next.set(id, instance);
-    }
-    this.#become(version, next);
-    // What came for good or left changes when the next lease can end; a reading soon after knows.
-    if (this.#instances.size > 0) this.#pollIn(this.#pauseMs(undefined));
-  }
-
-  /** Tells the watches, unless this says the same as before. */
-  #become(version: string, instances: ReadonlyMap<string, ServiceInstance>): void {
-    const known = this.#instances;
-    const same =
-      this.#snapshot !== undefined &&
-      known.size === instances.size &&
-      [...instances].every(([id, instance]) => {
-        const before = known.get(id);
-        return before !== undefined && sameInstance(before, instance);
-      });
+    const instances = parseRecords(this.name, set, this.#options.malformed);
+    const unreadable = [...set.keys()].filter((id) => !instances.has(id));
     this.#version = version;
-    if (same) return;
-    this.#instances = instances;
-    this.#snapshot = Object.freeze([...instances.values()]);
-    for (const watch of this.#watches) watch.push(this.#snapshot);
+    if (this.#change(instances, [...removed, ...unreadable])) this.#tell();
+    const pauseMs = this.#pauseMs(ttl);
+    if (this.#options.clock.monotonic() + pauseMs < this.#pollAt) this.#pollIn(pauseMs);
   }
 
-  #parsed(records: ReadonlyMap<string, string>): Map<string, ServiceInstance> {
-    return parseRecords(this.name, records, this.#options.malformed);
+  /** @returns whether that is news */
+  #change(set: ReadonlyMap<string, ServiceInstance>, removed: readonly string[]): boolean {
+    let changed = false;
+    for (const id of removed) {
+      // What expired may have been registered again in the same moment.
+      if (!set.has(id) && this.#instances.delete(id)) changed = true;
+    }
+    for (const [id, instance] of set) {
+      const known = this.#instances.get(id);
+      if (known !== undefined && sameInstance(known, instance)) continue;
+      this.#instances.set(id, instance);
+      changed = true;
+    }
+    return changed;
+  }
+
+  #tell(): void {
+    this.#snapshot = undefined;
+    for (const watch of this.#watches) watch.push(undefined);
   }
 
   /** Data that are not a continuation of ours end the watches: whoever supervises them knows what to make of it. */
@@ -201,7 +206,9 @@ export class WatchedService implements ChannelListener {
 
   #pollIn(delayMs: number): void {
     this.#timer?.cancel();
-    this.#timer = this.#options.clock.setTimer(() => void this.#read(), Math.max(0, delayMs));
+    const { clock } = this.#options;
+    this.#pollAt = clock.monotonic() + delayMs;
+    this.#timer = clock.setTimer(() => void this.#read(), Math.max(0, delayMs));
   }
 
   /** Just after the next lease can have ended, but not all watchers at once. */

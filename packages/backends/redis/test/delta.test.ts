@@ -3,11 +3,12 @@ import { isSetBack, parseDelta } from '../src/delta.ts';
 
 describe('parseDelta()', () => {
   it('reads what the scripts publish, in which an empty list is an empty object', () => {
-    expect(parseDelta('["7:1","7:2",["a","{}"],{}]')).toEqual({
+    expect(parseDelta('["7:1","7:2",["a","{}"],{},900]')).toEqual({
       before: '7:1',
       version: '7:2',
       set: new Map([['a', '{}']]),
       removed: [],
+      ttl: 900,
     });
   });
 

@@ -3,9 +3,11 @@ import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { BackendUnavailableError, LeaseLostError } from '@sd/core';
+import type { LeaseLostError } from '@sd/core';
+import { BackendUnavailableError } from '@sd/core';
 import { eventually } from '@sd/testkit';
-import { RedisServer, requireServer } from '../../../../tools/servers/index.ts';
+import type { RedisServer } from '../../../../tools/servers/index.ts';
+import { requireServer } from '../../../../tools/servers/index.ts';
 import { ids, instance, openBackend, openServer, openWatch } from './open-backend.ts';
 
 const ttl = 900;

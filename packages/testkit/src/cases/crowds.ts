@@ -89,8 +89,10 @@ export const crowds: readonly ConformanceCase[] = [
       );
       const restoredAtMs: number[] = [];
       for (const registration of registrations) {
-        registration.onStateChange(({ value }) => {
-          if (value === 'published') restoredAtMs.push(scene.time.monotonic());
+        const forget = registration.onStateChange(({ value }) => {
+          if (value !== 'published') return;
+          restoredAtMs.push(scene.time.monotonic());
+          forget();
         });
       }
 

@@ -19,6 +19,6 @@ redis.call('HSET', instances, id, json)
 redis.call('HSET', owners, id, name .. ' ' .. whole(sequence))
 redis.call('ZADD', expiries, whole(now + ttl), id)
 local changed = not alive or before ~= json
-if changed or #expired > 0 then publish(channel, changed and { id, json } or {}, expired) end
+if changed or #expired > 0 then publish(channel, changed and { id, json } or {}, expired, ttl) end
 keep(ttl)
 return 'ok'

@@ -18,13 +18,14 @@ local function version()
   return epoch .. ':' .. number, epoch, tonumber(number)
 end
 
-local function publish(channel, set, del)
+-- Tells watchers what is set ([id, JSON, …], each alive for `ttl` ms) and removed ([id, …]).
+local function publish(channel, set, del, ttl)
   local before, epoch, number = version()
   local micros = time[1] * 1000000 + time[2]
   epoch = epoch or whole(micros)
   number = whole(math.max(number + 1, micros))
   redis.call('HSET', owners, '#epoch', epoch, '#version', number)
-  redis.call('PUBLISH', channel, cjson.encode({ before, epoch .. ':' .. number, set, del }))
+  redis.call('PUBLISH', channel, cjson.encode({ before, epoch .. ':' .. number, set, del, ttl }))
 end
 
 local function remove(ids)
