@@ -25,7 +25,7 @@ export interface RegistryHarness extends StoreHarness<RegistryBackend> {
   /** Makes the store forget its history: revisions that clients know are too old to go on from. */
   compact?(): Promise<void>;
   /** Ends the node that serves `orders`, for good, in favour of its copy; resolves when that one serves. */
-  failOver?(): Promise<void>;
+  readonly failOver?: (() => Promise<void>) | undefined;
   /** A client that reaches the store through fault proxies. */
   createRemoteClient?(): Promise<RemoteClient>;
   /** The rights of the clients. Connections that they have are closed when these are taken from them. */

@@ -5,8 +5,9 @@ import type { RedisConnectionOptions } from '../src/redis-options.ts';
 
 /** Redis in one of its shapes, and how to reach it: directly, or through a proxy for each node. */
 export interface Deployment {
+  /** Those that we started ourselves, and may do with as we like. */
   readonly nodes: readonly RedisServer[];
-  readonly server: StoreServer;
+  readonly server?: StoreServer | undefined;
   connect(through: readonly FaultProxy[]): RedisConnectionOptions;
   /** A client for those who play tricks. */
   stranger(): Redis | Cluster;
@@ -30,6 +31,16 @@ export async function standalone(binary?: string): Promise<Deployment> {
     connect: ([proxy]) => ({ url: urlOf(proxy ?? server) }),
     stranger: () => quiet(new Redis(server.url, { lazyConnect: true })),
     stop: () => server.stop(),
+  };
+}
+
+/** One that runs already, and stays as it is. */
+export async function external(url: string): Promise<Deployment> {
+  return {
+    nodes: [],
+    connect: () => ({ url }),
+    stranger: () => quiet(new Redis(url, { lazyConnect: true })),
+    stop: () => Promise.resolve(),
   };
 }
 

@@ -22,6 +22,7 @@ export async function redisHarness(deployment: Deployment): Promise<RegistryHarn
   const prefix = `sd-${process.pid}-${harnesses}:`;
   const backends: RedisBackend[] = [];
   const proxies: FaultProxy[] = [];
+  const { nodes } = deployment;
   const stranger = deployment.stranger();
   const keyOf = (service: string, part: string): string => `${prefix}{${service}}:${part}`;
 
@@ -49,25 +50,13 @@ export async function redisHarness(deployment: Deployment): Promise<RegistryHarn
     };
   };
 
-  const allow = async (): Promise<void> => {
-    for (const node of deployment.nodes) await node.command('ACL', 'SETUSER', 'sd', 'on');
-  };
-
   return {
     time: realTime(),
     ttl,
     push: true,
     pollBoundMs: 600,
     silenceMs: 1_000,
-    server: deployment.server,
     createClient: async (clientOptions) => createClient(clientOptions),
-    async createRemoteClient() {
-      const through = await Promise.all(
-        deployment.nodes.map(({ host, port }) => FaultProxy.listen({ host, port })),
-      );
-      proxies.push(...through);
-      return Object.assign(createClient({}, through), { network: networkOf(through) });
-    },
     async deleteAsStranger(service, id) {
       await stranger.hdel(keyOf(service, 'instances'), id);
       await stranger.zrem(keyOf(service, 'expiries'), id);
@@ -91,43 +80,68 @@ export async function redisHarness(deployment: Deployment): Promise<RegistryHarn
     async loseRevision(service) {
       await stranger.hdel(keyOf(service, 'owners'), '#version', '#epoch');
     },
-    async disconnectAll() {
-      for (const node of deployment.nodes) {
-        await node.command('CLIENT', 'KILL', 'TYPE', 'pubsub');
-        await node.command('CLIENT', 'KILL', 'USER', 'sd');
-      }
-    },
-    async requests() {
-      const counts = await Promise.all(deployment.nodes.map(requestsOf));
-      return counts.reduce((sum, count) => sum + count, 0);
-    },
-    access: {
-      async deny() {
-        for (const node of deployment.nodes) {
-          await node.command('ACL', 'SETUSER', 'sd', 'off');
-          await node.command('CLIENT', 'KILL', 'USER', 'sd');
-        }
-      },
-      allow,
-    },
-    ...(deployment.failOver === undefined ? {} : { failOver: deployment.failOver }),
     providerProgram: (instance) =>
-      program(
-        'provider.program.ts',
-        JSON.stringify({ ...deployment.connect([]), prefix }),
-        JSON.stringify(instance),
-        `${ttl}`,
-      ),
-    program: program('closing.program.ts', JSON.stringify({ ...deployment.connect([]), prefix })),
+      program('provider.program.ts', ...[{ ...deployment.connect([]), prefix }, instance, ttl].map(toJson)),
+    program: program('closing.program.ts', toJson({ ...deployment.connect([]), prefix })),
+    ...(nodes.length === 0 ? {} : control(deployment, { createClient, proxies })),
     async dispose() {
       await Promise.all(backends.map((backend) => backend.close()));
       await Promise.all(proxies.map((proxy) => proxy.close()));
       stranger.disconnect();
       await deployment.mend?.();
-      await allow();
+      await allow(nodes);
     },
   };
 }
+
+interface Clients {
+  readonly createClient: (
+    options: ClientOptions,
+    through: readonly FaultProxy[],
+  ) => BackendClient<RedisBackend>;
+  readonly proxies: FaultProxy[];
+}
+
+/** What can be done to servers that are ours alone. */
+function control(
+  { nodes, server, failOver }: Deployment,
+  { createClient, proxies }: Clients,
+): Partial<RegistryHarness> {
+  return {
+    server,
+    failOver,
+    async createRemoteClient() {
+      const through = await Promise.all(nodes.map(({ host, port }) => FaultProxy.listen({ host, port })));
+      proxies.push(...through);
+      return Object.assign(createClient({}, through), { network: networkOf(through) });
+    },
+    async disconnectAll() {
+      for (const node of nodes) {
+        await node.command('CLIENT', 'KILL', 'TYPE', 'pubsub');
+        await node.command('CLIENT', 'KILL', 'USER', 'sd');
+      }
+    },
+    async requests() {
+      const counts = await Promise.all(nodes.map(requestsOf));
+      return counts.reduce((sum, count) => sum + count, 0);
+    },
+    access: {
+      async deny() {
+        for (const node of nodes) {
+          await node.command('ACL', 'SETUSER', 'sd', 'off');
+          await node.command('CLIENT', 'KILL', 'USER', 'sd');
+        }
+      },
+      allow: () => allow(nodes),
+    },
+  };
+}
+
+async function allow(nodes: Deployment['nodes']): Promise<void> {
+  for (const node of nodes) await node.command('ACL', 'SETUSER', 'sd', 'on');
+}
+
+const toJson = (value: unknown): string => JSON.stringify(value);
 
 function program(file: string, ...args: readonly string[]): readonly string[] {
   return ['--conditions=@sd/source', '--import=tsx', fileURLToPath(new URL(file, import.meta.url)), ...args];
