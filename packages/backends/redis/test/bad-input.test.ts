@@ -29,7 +29,7 @@ describe.skipIf(!requireServer('redis'))('bad input', () => {
 
   it.each([
     ['a command', '~* &* +@all -evalsha -eval', /\+evalsha /],
-    ['a command inside of scripts', '~* &* +@all -zadd', /\+hset .*\+zadd/],
+    ['a command inside of scripts', '~* &* +@all -zadd', /\+zadd/],
     ['the keys', '~other:* &* +@all', /~sd:\* /],
     ['the channels', '~* resetchannels +@all', /&sd:\* /],
   ])('a user without the right to %s is told which rule is missing', async (_, rules, missing) => {
