@@ -22,7 +22,14 @@ export { followOptions, type FollowOptions } from './follow-options.ts';
 export { encodeInstance, maxRecordLength, parseInstance, type ParsedRecord } from './instance-record.ts';
 export { instanceStatuses, takesRequests, type InstanceStatus } from './instance-status.ts';
 export { Latest } from './latest.ts';
-export { globalLogger, resetLogger, setLogger, unfailing, type DiscoveryLogger, type LogDetails } from './logger.ts';
+export {
+  globalLogger,
+  resetLogger,
+  setLogger,
+  unfailing,
+  type DiscoveryLogger,
+  type LogDetails,
+} from './logger.ts';
 export { MalformedEntries, type MalformedEntry, type MalformedReport } from './malformed-entries.ts';
 export { ManualClock } from './manual-clock.ts';
 export { onAbort } from './on-abort.ts';

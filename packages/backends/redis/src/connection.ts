@@ -24,6 +24,10 @@ const breathers = { unavailable: 50, denied: 500 };
 export class Connection {
   readonly #options: ConnectionOptions;
   readonly #closed = new AbortController();
+  /** How to end each request under way: a listener on one signal for each would cost the square of their number. */
+  readonly #pending = new Set<(error: unknown) => void>();
+  /** Scripts that this connection has run, or is about to have run: others wait for the first, and need not send it. */
+  readonly #loaded = new Map<string, Promise<unknown>>();
   #connecting: Promise<Redis | Cluster> | undefined;
   #client: Redis | Cluster | undefined;
   #refused: { readonly error: unknown; readonly until: number } | undefined;
@@ -44,7 +48,7 @@ export class Connection {
   ): Promise<unknown> {
     const { name, sha, source } = script;
     const { timeoutMs } = this.#options;
-    const command = async (client: Redis | Cluster): Promise<unknown> => {
+    const load = async (client: Redis | Cluster): Promise<unknown> => {
       try {
         return await client.evalsha(sha, keys.length, ...keys, ...args);
       } catch (error) {
@@ -52,6 +56,19 @@ export class Connection {
         if (!(error instanceof Error) || !error.message.includes('NOSCRIPT')) throw error;
         return await client.eval(source, keys.length, ...keys, ...args);
       }
+    };
+    const command = async (client: Redis | Cluster): Promise<unknown> => {
+      const loaded = this.#loaded.get(sha);
+      if (loaded !== undefined) {
+        await loaded;
+        return load(client);
+      }
+      const first = load(client);
+      this.#loaded.set(
+        sha,
+        first.catch(() => undefined),
+      );
+      return first;
     };
     try {
       const problem = `no answer to "${name}" within ${timeoutMs} ms`;
@@ -88,7 +105,9 @@ export class Connection {
 
   /** Breaks the connection; everything under way rejects. Resolves when its socket is closed. Idempotent. */
   async close(): Promise<void> {
-    if (!this.#closed.signal.aborted) this.#closed.abort(new ClosedError('The redis backend'));
+    const closed = new ClosedError('The redis backend');
+    if (!this.#closed.signal.aborted) this.#closed.abort(closed);
+    for (const giveUp of this.#pending) giveUp(closed);
     await this.#connecting?.catch(() => undefined); // those who wait for it have been told
     const client = this.#client;
     this.#client = undefined;
@@ -107,6 +126,7 @@ export class Connection {
       throw refusal;
     }
     this.#client = client;
+    this.#loaded.clear();
     this.#refused = undefined;
     client.once('end', () => this.#forget(client));
     return client;
@@ -128,20 +148,20 @@ export class Connection {
   #within<T>(problem: string, signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       signal?.throwIfAborted();
+      this.#closed.signal.throwIfAborted();
       const { clock, timeoutMs } = this.#options;
       const giveUp = (error: unknown): void => {
         end();
         reject(error);
       };
       const timer = clock.setTimer(() => giveUp(new BackendUnavailableError('redis', problem)), timeoutMs);
-      const closed = this.#closed.signal;
-      const forgetClosed = onAbort(closed, () => giveUp(closed.reason));
-      const forgetSignal = onAbort(signal, () => giveUp(signal?.reason));
+      const forget = onAbort(signal, () => giveUp(signal?.reason));
       const end = (): void => {
         timer.cancel();
-        forgetClosed();
-        forgetSignal();
+        forget();
+        this.#pending.delete(giveUp);
       };
+      this.#pending.add(giveUp);
       work().then((value) => {
         end();
         resolve(value);

@@ -132,7 +132,7 @@ export class RedisBackend implements RegistryBackend {
     this.#registering.add(registering);
     const forget = (): void => void this.#registering.delete(registering);
     registering.then(forget, forget);
-    return abortable(abortable(registering, this.#closed.signal), signal);
+    return abortable(registering, signal);
   }
 
   close(): Promise<void> {

@@ -1,4 +1,4 @@
-import { abortable, BackendUnavailableError, ClosedError, type Clock, type Rng, type Timer } from '@sd/core';
+import { BackendUnavailableError, ClosedError, type Clock, type Rng, type Timer } from '@sd/core';
 import type { Redis } from 'ioredis';
 import { connected, disconnect, disconnected, type Connection } from './connection.ts';
 import type { Connector } from './connector.ts';
@@ -70,7 +70,7 @@ export class Subscriber {
     this.#closed.signal.throwIfAborted();
     if (this.#client !== undefined) return Promise.resolve(this.#client);
     this.#connecting ??= this.#connect().finally(() => (this.#connecting = undefined));
-    return abortable(this.#connecting, this.#closed.signal);
+    return this.#connecting; // closing ends it
   }
 
   async #connect(): Promise<Redis> {

@@ -17,6 +17,15 @@ describe.skipIf(!requireServer('redis'))('connections', () => {
     expect(await clients(server)).toHaveLength(2);
   });
 
+  it('send a script once to a server that does not know it, however many ask at once', async () => {
+    const server = await openServer();
+    const backend = openBackend({ url: server.url });
+    await Promise.all(Array.from({ length: 1_000 }, (_, n) => backend.getInstances(`orders-${n}`)));
+    const stats = await server.info('commandstats');
+    expect(stats.get('cmdstat_eval')).toMatch(/^calls=1,/);
+    expect(stats.get('cmdstat_evalsha')).toMatch(/^calls=1000,/);
+  });
+
   it('are closed with the backend', async () => {
     const server = await openServer();
     const backend = openBackend({ url: server.url });

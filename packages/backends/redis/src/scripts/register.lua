@@ -3,7 +3,7 @@
 local channel, name, sequence, ttl, how, id, json =
   ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5], ARGV[6], ARGV[7]
 
-if torn() then redis.call('DEL', instances, expiries, owners) end
+if torn() then forget() end
 local before = redis.call('HGET', instances, id)
 local owner = redis.call('HGET', owners, id)
 local expiry = tonumber(redis.call('ZSCORE', expiries, id) or 0)

@@ -5,9 +5,9 @@ local channel, name, ttl = ARGV[1], ARGV[2], tonumber(ARGV[3])
 
 -- First of all, because a script may write without regard to `maxmemory` once it has written something that needs no
 -- memory: a full Redis must not let living instances expire.
-keep(ttl)
+redis.call('ZREM', expiries, '#nobody')
 
-if torn() then redis.call('DEL', instances, expiries, owners) end
+if torn() then forget() end
 local _, epoch = version()
 local ids = {}
 for index = 4, #ARGV do ids[#ids + 1] = ARGV[index] end
@@ -26,7 +26,10 @@ for index, id in ipairs(ids) do
     lost[#lost + 1] = alive and 'replaced' or epoch and 'gone' or 'store-lost'
   end
 end
-if #renewed > 0 then redis.call('ZADD', expiries, 'XX', unpack(renewed)) end
+if #renewed > 0 then
+  redis.call('ZADD', expiries, 'XX', unpack(renewed))
+  keep(ttl)
+end
 local expired = prune()
 if #expired > 0 then publish(channel, {}, expired) end
 return lost

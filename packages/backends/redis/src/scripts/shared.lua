@@ -12,10 +12,13 @@ end
 
 -- The version is "<epoch>:<number>". The epoch is of the data: it is another one after they were lost. The number
 -- grows by the clock, so that it also does so after a fail-over to a copy from the past.
+local known
 local function version()
-  local epoch, number = unpack(redis.call('HMGET', owners, '#epoch', '#version'))
-  if not epoch or not number then return '0:0', nil, 0 end
-  return epoch .. ':' .. number, epoch, tonumber(number)
+  if not known then
+    local epoch, number = unpack(redis.call('HMGET', owners, '#epoch', '#version'))
+    known = epoch and number and { epoch .. ':' .. number, epoch, tonumber(number) } or { '0:0', nil, 0 }
+  end
+  return unpack(known, 1, 3)
 end
 
 -- Tells watchers what is set ([id, JSON, …], each alive for `ttl` ms) and removed ([id, …]).
@@ -49,10 +52,15 @@ local function torn()
   return not epoch or redis.call('HLEN', instances) == 0
 end
 
--- Abandoned services clean themselves up: a minute after the last lease could have ended.
+local function forget()
+  redis.call('DEL', instances, expiries, owners)
+  known = nil
+end
+
+-- Abandoned services clean themselves up, a minute after the last lease could have ended. All three keys are kept alike.
 local function keep(ttl)
-  local left = math.max(ttl + 60000, redis.call('PTTL', expiries))
-  for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, whole(left)) end
+  if redis.call('PTTL', expiries) >= ttl + 30000 then return end
+  for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, whole(ttl + 60000)) end
 end
 
 -- An owner without its sequence number.
