@@ -1,4 +1,11 @@
-import { AccessDeniedError, BackendUnavailableError, ClosedError, onAbort, type Clock } from '@sd/core';
+import {
+  abortable,
+  AccessDeniedError,
+  BackendUnavailableError,
+  ClosedError,
+  onAbort,
+  type Clock,
+} from '@sd/core';
 import type { Cluster, Redis } from 'ioredis';
 import type { Connector } from './connector.ts';
 import { isOfWrongServer, noConnection, redisError, type ErrorSource } from './redis-errors.ts';
@@ -57,11 +64,11 @@ export class Connection {
         return await client.eval(source, keys.length, ...keys, ...args);
       }
     };
-    const command = async (client: Redis | Cluster): Promise<unknown> => {
+    const command = async (client: Redis | Cluster, isOver: () => boolean): Promise<unknown> => {
       const loaded = this.#loaded.get(sha);
       if (loaded !== undefined) {
         await loaded;
-        return load(client);
+        return isOver() ? undefined : load(client);
       }
       const first = load(client);
       this.#loaded.set(
@@ -72,7 +79,7 @@ export class Connection {
     };
     try {
       const problem = `no answer to "${name}" within ${timeoutMs} ms`;
-      return await this.#within(problem, signal, () => this.#send(command));
+      return await this.#within(problem, signal, (isOver) => this.#send(command, isOver));
     } catch (error) {
       if (signal?.aborted === true && error === signal.reason) throw error;
       throw this.#typed(error, { service, keys, commands: script.commands });
@@ -80,16 +87,21 @@ export class Connection {
   }
 
   /** A connection that was there already may turn out to be closed; our scripts may be run twice, so another is tried. */
-  async #send(command: (client: Redis | Cluster) => Promise<unknown>): Promise<unknown> {
+  async #send(
+    command: (client: Redis | Cluster, isOver: () => boolean) => Promise<unknown>,
+    isOver: () => boolean,
+  ): Promise<unknown> {
     const known = this.#client;
     const client = known ?? (await this.client());
+    if (isOver()) return undefined;
     try {
-      return await command(client);
+      return await command(client, isOver);
     } catch (error) {
       const closed = client.status !== 'ready' || isUnwritable(error);
       if (closed || isOfWrongServer(error)) this.#forget(client);
       if (!closed || known === undefined) throw error;
-      return command(await this.client());
+      const next = await this.client();
+      return isOver() ? undefined : command(next, isOver);
     }
   }
 
@@ -118,7 +130,7 @@ export class Connection {
     const { connector, clock } = this.#options;
     const client = connector.commands();
     try {
-      await connected(client, this.#closed.signal);
+      await connected(client, this.#closed.signal, this.#options);
     } catch (error) {
       const refusal = this.#typed(noConnection(error, connector));
       const pauseMs = refusal instanceof AccessDeniedError ? breathers.denied : breathers.unavailable;
@@ -141,11 +153,19 @@ export class Connection {
   #typed(error: unknown, about: Pick<ErrorSource, 'service' | 'keys' | 'commands'> = {}): unknown {
     if (this.#closed.signal.aborted) return this.#closed.signal.reason;
     const { prefix, connector } = this.#options;
-    return redisError(error, { prefix, username: connector.username, ...about });
+    const { username, secrets } = connector;
+    return redisError(error, { prefix, username, secrets, ...about });
   }
 
-  /** Nobody waits longer than the time limit, than the signal allows, or than the connection is open. */
-  #within<T>(problem: string, signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
+  /**
+   * Nobody waits longer than the time limit, than the signal allows, or than the connection is open. What has not been
+   * sent by then must not be sent any more.
+   */
+  #within<T>(
+    problem: string,
+    signal: AbortSignal | undefined,
+    work: (isOver: () => boolean) => Promise<T>,
+  ): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       signal?.throwIfAborted();
       this.#closed.signal.throwIfAborted();
@@ -156,13 +176,15 @@ export class Connection {
       };
       const timer = clock.setTimer(() => giveUp(new BackendUnavailableError('redis', problem)), timeoutMs);
       const forget = onAbort(signal, () => giveUp(signal?.reason));
+      let over = false;
       const end = (): void => {
+        over = true;
         timer.cancel();
         forget();
         this.#pending.delete(giveUp);
       };
       this.#pending.add(giveUp);
-      work().then((value) => {
+      work(() => over).then((value) => {
         end();
         resolve(value);
       }, giveUp);
@@ -174,17 +196,30 @@ export class Connection {
  * Connects a client; what it then says of itself is heard by nobody else.
  * @throws why it could not, in the words of Redis or of the network
  */
-export async function connected(client: Redis | Cluster, closed: AbortSignal): Promise<void> {
-  let problem: unknown;
+export async function connected(
+  client: Redis | Cluster,
+  closed: AbortSignal,
+  { clock, timeoutMs }: Pick<ConnectionOptions, 'clock' | 'timeoutMs'>,
+): Promise<void> {
+  let problem: Error | undefined;
   client.on('error', (error: Error) => (problem = error));
-  const forget = onAbort(closed, () => disconnect(client));
+  const over = new AbortController();
+  // A sentinel that does not answer is waited for by ioredis without a limit.
+  const timer = clock.setTimer(
+    () => over.abort(new Error(`no connection within ${timeoutMs} ms`)),
+    timeoutMs,
+  );
+  const forget = onAbort(closed, () => over.abort(closed.reason));
   try {
-    await client.connect();
+    await abortable(client.connect(), over.signal);
     closed.throwIfAborted();
+    // A database that was refused (SELECT) is no failure for ioredis: it would go on in number 0.
+    if (problem !== undefined) throw problem;
   } catch (error) {
     disconnect(client);
     throw closed.aborted ? closed.reason : (problem ?? error);
   } finally {
+    timer.cancel();
     forget();
   }
 }

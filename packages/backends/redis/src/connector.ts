@@ -8,6 +8,8 @@ export interface Connector {
   /** Who we are there, for messages; empty for the default user. */
   readonly username: string;
   readonly tls: boolean;
+  /** What must not stand in a message, whatever the server says. */
+  readonly secrets: readonly string[];
   commands(): Redis | Cluster;
   /** For subscriptions. @param commands connected; of a Cluster, one of its nodes is taken, as any node knows all */
   subscriber(commands: Redis | Cluster, pick: () => number): Redis;
@@ -33,6 +35,7 @@ function connectionOptions(timeoutMs: number) {
     retryStrategy: null,
     reconnectOnError: null,
     sentinelRetryStrategy: () => null,
+    sentinelCommandTimeout: timeoutMs / 3, // one that does not answer leaves time for the others
     readOnly: false,
     monitor: false,
     noDelay: true,
@@ -66,10 +69,13 @@ export function makeConnector(options: RedisConnectionOptions, timeoutMs: number
     if (node === undefined) throw new Error('the Cluster has no reachable node');
     return node.duplicate(own);
   };
-  const about = ({ db, username, tls }: RedisOptions) => ({
+  const about = ({ db, username, tls, password, sentinelPassword }: RedisOptions) => ({
     db: db ?? 0,
     username: username ?? '',
     tls: tls !== undefined,
+    secrets: [password, sentinelPassword].flatMap((each) =>
+      each === undefined || each === '' ? [] : [each],
+    ),
     subscriber,
   });
 

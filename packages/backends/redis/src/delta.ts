@@ -1,3 +1,5 @@
+import { maxRecordLength } from '@sd/core';
+
 /** What a change of a service was, as `publish()` in `scripts/shared.lua` tells it. */
 export interface Delta {
   /** The version that it is a change of. */
@@ -10,8 +12,12 @@ export interface Delta {
   readonly ttl: number;
 }
 
+/** A change has one record at most, and a hundred ids. */
+const maxLength = 4 * maxRecordLength;
+
 /** Anybody may publish: undefined for what is no change. */
 export function parseDelta(message: string): Delta | undefined {
+  if (message.length > maxLength) return undefined;
   let parsed: unknown;
   try {
     parsed = JSON.parse(message);

@@ -61,7 +61,7 @@ export class RedisBackend implements RegistryBackend {
     const { prefix = 'sd:', timeoutMs = 3_000, pollMs = 10_000, clock, rng, logger } = options;
     this.#clock = clock ?? systemClock;
     this.#rng = rng ?? systemRng;
-    this.#logger = logger ?? globalLogger;
+    this.#logger = unfailing(() => logger ?? globalLogger);
     this.#timeoutMs = timeoutMs;
     this.#pollMs = pollMs;
     this.#malformed = new MalformedEntries(logger);
@@ -149,22 +149,32 @@ export class RedisBackend implements RegistryBackend {
     const { service, id } = instance;
     const json = encode('register()', instance);
     const startedAt = this.#clock.monotonic();
-    await Promise.all([
-      this.#store.write('register', { service, id, json, ttl }),
-      this.#store.touch(service, ttl),
-    ]);
+    const sequence = this.#store.nextSequence();
+    const listed = this.#store.touch(service, ttl).catch((error: unknown) => {
+      this.#logger.warn(`Could not add "${service}" to the list of services; renewals will`, { error });
+    });
+    await this.#store.write('register', { service, id, json, ttl, sequence });
+    await listed;
     if (this.#closed.signal.aborted || signal?.aborted === true) {
-      await this.#store.remove(service, id);
+      await this.#store.remove(service, id, sequence);
       this.#assertUsable(signal);
     }
-    return this.#hold(instance, ttl, startedAt);
+    return this.#hold(instance, { ttl, startedAt, sequence });
   }
 
-  #hold(instance: ServiceInstance, ttl: number, startedAt: number): RedisLease {
+  #hold(
+    instance: ServiceInstance,
+    {
+      ttl,
+      startedAt,
+      sequence,
+    }: { readonly ttl: number; readonly startedAt: number; readonly sequence: number },
+  ): RedisLease {
     const key = `${instance.service}/${instance.id}`;
     const renewals = this.#renewalsOf(ttl);
     this.#leases.get(key)?.drop('replaced');
     const lease = new RedisLease(instance, ttl, {
+      sequence,
       store: this.#store,
       clock: this.#clock,
       onEnd: (ended) => {
@@ -185,7 +195,7 @@ export class RedisBackend implements RegistryBackend {
         store: this.#store,
         clock: this.#clock,
         rng: this.#rng,
-        logger: unfailing(() => this.#logger),
+        logger: this.#logger,
       });
       this.#renewals.set(ttl, renewals);
     }
@@ -237,10 +247,10 @@ export class RedisBackend implements RegistryBackend {
   }
 }
 
-const ttlText = 'a number of milliseconds of at least 1';
+const ttlText = 'milliseconds from 1 to 31536000000, a year';
 const registerSchema = v.strictObject(
   {
-    ttl: v.pipe(v.number(ttlText), v.finite(ttlText), v.minValue(1, ttlText)),
+    ttl: v.pipe(v.number(ttlText), v.minValue(1, ttlText), v.maxValue(31_536_000_000, ttlText)),
     signal: v.optional(v.instance(AbortSignal, 'an AbortSignal')),
   },
   'an object with a ttl',

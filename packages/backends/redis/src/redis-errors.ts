@@ -3,6 +3,7 @@ import { AccessDeniedError, BackendUnavailableError, DiscoveryError } from '@sd/
 export interface ErrorSource {
   readonly prefix: string;
   readonly username: string;
+  readonly secrets: readonly string[];
   readonly service?: string | undefined;
   /** The keys of the command, for those who must look at them. */
   readonly keys?: readonly string[] | undefined;
@@ -14,7 +15,8 @@ export interface ErrorSource {
 export function redisError(error: unknown, source: ErrorSource): DiscoveryError {
   if (error instanceof DiscoveryError) return error;
   const reason = ofNode(error);
-  const message = reason instanceof Error ? reason.message || reason.name : String(reason);
+  const said = reason instanceof Error ? reason.message || reason.name : String(reason);
+  const message = withoutSecrets(said, source.secrets);
   const context = { service: source.service, cause: withoutCommand(reason, message) };
   const denial = denied(message, source);
   if (denial !== undefined) return new AccessDeniedError('redis', denial, context);
@@ -26,9 +28,15 @@ function ofNode(error: unknown): unknown {
   return error instanceof Error && 'lastNodeError' in error ? (error.lastNodeError ?? error) : error;
 }
 
+/** Servers and proxies may repeat what they were sent. */
+function withoutSecrets(message: string, secrets: readonly string[]): string {
+  const short = message.replace(/,? with args beginning with.*/s, '');
+  return secrets.reduce((text, secret) => text.replaceAll(secret, '***'), short);
+}
+
 /** The errors of ioredis carry the command with its arguments, and those of AUTH are the password. */
 function withoutCommand(error: unknown, message: string): unknown {
-  if (!(error instanceof Error) || !('command' in error)) return error;
+  if (!(error instanceof Error) || (!('command' in error) && error.message === message)) return error;
   const cause = new Error(message);
   cause.name = error.name;
   return cause;
@@ -94,7 +102,7 @@ export function noConnection(error: unknown, { tls }: { readonly tls: boolean })
       `no TLS handshake (${message}); does this port speak TLS?`,
       context,
     );
-  if (!tls && /ECONNRESET|Connection is closed/.test(message))
+  if (!tls && /^read ECONNRESET|^Connection is closed/.test(message))
     return new BackendUnavailableError(
       'redis',
       `closed the connection (${message}); does it want TLS, rediss://…?`,

@@ -21,6 +21,8 @@ export class RedisLease implements Lease {
   readonly #onEnd: (lease: RedisLease) => void;
   readonly #lost = new AbortController();
   #instance: ServiceInstance;
+  /** Of the last write that was sent. */
+  #sequence: number;
   #state: 'held' | 'lost' | 'released' | 'abandoned' = 'held';
   #releasing: Promise<void> | undefined;
   /** When Redis last gave it its full time, on the monotonic clock. */
@@ -30,10 +32,12 @@ export class RedisLease implements Lease {
     instance: ServiceInstance,
     ttl: number,
     {
+      sequence,
       store,
       clock,
       onEnd,
     }: {
+      readonly sequence: number;
       readonly store: RedisStore;
       readonly clock: Clock;
       readonly onEnd: (lease: RedisLease) => void;
@@ -44,6 +48,7 @@ export class RedisLease implements Lease {
     this.#clock = clock;
     this.#onEnd = onEnd;
     this.#instance = instance;
+    this.#sequence = sequence;
     this.#renewedAt = clock.monotonic();
   }
 
@@ -63,7 +68,13 @@ export class RedisLease implements Lease {
     if (instance.id !== id) throw contradiction('id', instance.id, id);
     const startedAt = this.#clock.monotonic();
     const json = encode('Lease.update()', instance);
-    const outcome = await this.#store.write('update', { service, id, json, ttl: this.ttl });
+    const outcome = await this.#store.write('update', {
+      service,
+      id,
+      json,
+      ttl: this.ttl,
+      sequence: (this.#sequence = this.#store.nextSequence()),
+    });
     if (outcome === 'ok') this.renewed(startedAt);
     else this.drop(outcome);
     this.#assertHeld();
@@ -74,7 +85,7 @@ export class RedisLease implements Lease {
     if (this.#state === 'abandoned') return Promise.reject(this.#closed());
     if (this.#state === 'held') {
       this.#end('released');
-      this.#releasing = this.#store.remove(this.#instance.service, this.#instance.id);
+      this.#releasing = this.#store.remove(this.#instance.service, this.#instance.id, this.#sequence);
     }
     return this.#releasing ?? Promise.resolve();
   }

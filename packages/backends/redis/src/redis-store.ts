@@ -15,6 +15,8 @@ export interface Reading {
         readonly alive: ReadonlyMap<string, string>;
         /** Ids of records that nobody holds. */
         readonly strays: readonly string[];
+        /** Whether it also has some that have expired, which would be alive again if its clock went back. */
+        readonly expired: boolean;
       }
     | undefined;
 }
@@ -42,6 +44,12 @@ export class RedisStore {
     this.#db = db;
   }
 
+  /** For the next write. */
+  nextSequence(): number {
+    this.#sequence += 1;
+    return this.#sequence;
+  }
+
   keysOf(service: string): ServiceKeys {
     return serviceKeys(this.#prefix, service, this.#db);
   }
@@ -49,12 +57,17 @@ export class RedisStore {
   /** Puts a record in the place of the one that was there, if any; an update does so only while it is ours. */
   async write(
     how: 'register' | 'update',
-    record: { readonly service: string; readonly id: string; readonly json: string; readonly ttl: number },
+    record: {
+      readonly service: string;
+      readonly id: string;
+      readonly json: string;
+      readonly ttl: number;
+      readonly sequence: number;
+    },
   ): Promise<'ok' | 'gone' | 'replaced'> {
-    const { service, id, json, ttl } = record;
+    const { service, id, json, ttl, sequence } = record;
     const { keys, channel } = this.keysOf(service);
-    this.#sequence += 1;
-    const args = [channel, this.#client, this.#sequence, ttl, how, id, json];
+    const args = [channel, this.#client, sequence, ttl, how, id, json];
     const reply = await this.#connection.run(scripts.register, keys, args, { service });
     return reply === 'gone' || reply === 'replaced' ? reply : 'ok';
   }
@@ -74,11 +87,10 @@ export class RedisStore {
     }));
   }
 
-  /** Takes a record out, if it is still ours. */
-  async remove(service: string, id: string): Promise<void> {
+  /** Takes a record out, if it is still ours. @param sequence of the last write: a later one is not taken back */
+  async remove(service: string, id: string, sequence: number): Promise<void> {
     const { keys, channel } = this.keysOf(service);
-    this.#sequence += 1;
-    const args = [channel, this.#client, this.#sequence, id];
+    const args = [channel, this.#client, sequence, id];
     await this.#connection.run(scripts.release, keys, args, { service });
   }
 
@@ -86,13 +98,15 @@ export class RedisStore {
   async read(service: string, known: string, signal?: AbortSignal): Promise<Reading> {
     const { keys } = this.keysOf(service);
     const reply = list(await this.#connection.run(scripts.read, keys, [known], { service, signal }));
-    const [version, left, alive, strays] = reply;
+    const [version, left, alive, strays, expired] = reply;
     const nextExpiryMs = Number(left);
     return {
       version: String(version),
       nextExpiryMs: nextExpiryMs < 0 ? undefined : nextExpiryMs,
       records:
-        alive === undefined ? undefined : { alive: new Map(pairs(strings(alive))), strays: strings(strays) },
+        alive === undefined
+          ? undefined
+          : { alive: new Map(pairs(strings(alive))), strays: strings(strays), expired: Number(expired) > 0 },
     };
   }
 

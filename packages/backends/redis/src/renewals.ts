@@ -9,45 +9,76 @@ export interface RenewalsOptions {
   readonly logger: DiscoveryLogger;
 }
 
+/** The leases of one service, and how renewing them goes. */
+interface ServiceLeases {
+  readonly service: string;
+  readonly leases: Map<string, RedisLease>;
+  readonly backoff: Backoff;
+  /** Set while Redis has not answered yet. */
+  asking: boolean;
+  /** Set while it is to be tried again before the next round. */
+  retry: Timer | undefined;
+  /** Set since Redis refused, until it renews again. */
+  failing: boolean;
+}
+
 /**
  * Renews all leases of one time to live in rounds, a third of it apart at most: one request for each service, all sent
- * at once. A round that failed is made up for as soon as Redis answers again, as others may still keep their lease.
+ * at once. A service that failed is tried again soon, by itself, as its leases may still be kept; the others neither
+ * wait for it nor are asked more often.
  */
 export class Renewals {
   readonly #options: RenewalsOptions;
   readonly #ttl: number;
-  readonly #services = new Map<string, Map<string, RedisLease>>();
-  readonly #backoff: Backoff;
+  readonly #services = new Map<string, ServiceLeases>();
   #timer: Timer | undefined;
-  #running = false;
-  #failing = false;
-  #closed = false;
+  #failing = 0;
 
   constructor(ttl: number, options: RenewalsOptions) {
     this.#ttl = ttl;
     this.#options = options;
-    this.#backoff = new Backoff({ baseMs: 100, capMs: Math.min(1_000, ttl / 6), rng: options.rng });
   }
 
   add(lease: RedisLease): void {
     const { service, id } = lease.instance;
-    const leases = this.#services.get(service) ?? new Map<string, RedisLease>();
-    this.#services.set(service, leases.set(id, lease));
-    if (this.#timer === undefined && !this.#running && !this.#closed) this.#schedule(this.#periodMs());
+    this.#of(service).leases.set(id, lease);
+    if (this.#timer === undefined) this.#scheduleRound();
   }
 
   delete(lease: RedisLease): void {
     const { service, id } = lease.instance;
-    const leases = this.#services.get(service);
-    if (leases?.get(id) !== lease) return;
-    leases.delete(id);
-    if (leases.size === 0) this.#services.delete(service);
+    const entry = this.#services.get(service);
+    if (entry?.leases.get(id) !== lease) return;
+    entry.leases.delete(id);
+    if (entry.leases.size > 0) return;
+    this.#services.delete(service);
+    this.#forget(entry);
     if (this.#services.size === 0) this.#stop();
   }
 
   close(): void {
-    this.#closed = true;
+    for (const entry of this.#services.values()) this.#forget(entry);
+    this.#services.clear();
     this.#stop();
+  }
+
+  #of(service: string): ServiceLeases {
+    let entry = this.#services.get(service);
+    if (entry === undefined) {
+      const backoff = new Backoff({
+        baseMs: 100,
+        capMs: Math.min(1_000, this.#ttl / 6),
+        rng: this.#options.rng,
+      });
+      entry = { service, leases: new Map(), backoff, asking: false, retry: undefined, failing: false };
+      this.#services.set(service, entry);
+    }
+    return entry;
+  }
+
+  #forget(entry: ServiceLeases): void {
+    entry.retry?.cancel();
+    if (entry.failing) this.#failing -= 1;
   }
 
   #stop(): void {
@@ -56,65 +87,64 @@ export class Renewals {
   }
 
   /** A tenth apart, so that providers that started together do not stay together. */
-  #periodMs(): number {
-    return (this.#ttl / 3) * (0.9 + 0.1 * this.#options.rng());
-  }
-
-  #schedule(delayMs: number): void {
-    this.#timer = this.#options.clock.setTimer(() => void this.#round(), delayMs);
+  #scheduleRound(): void {
+    const { clock, rng } = this.#options;
+    const periodMs = (this.#ttl / 3) * (0.9 + 0.1 * rng());
+    this.#timer = clock.setTimer(() => {
+      this.#scheduleRound();
+      for (const entry of this.#services.values()) void this.#renew(entry);
+    }, periodMs);
   }
 
   /** Never rejects. */
-  async #round(): Promise<void> {
-    const { clock } = this.#options;
+  async #renew(entry: ServiceLeases): Promise<void> {
+    if (entry.asking) return;
+    entry.asking = true;
+    entry.retry?.cancel();
+    entry.retry = undefined;
+    const { service, leases } = entry;
+    const { store, clock } = this.#options;
     const startedAt = clock.monotonic();
-    this.#timer = undefined;
-    this.#running = true;
-    const results = await Promise.allSettled(this.#requests(startedAt));
-    this.#running = false;
-    if (this.#closed) return;
-    const failure = results.find((result) => result.status === 'rejected');
-    this.#report(failure);
-    if (this.#services.size === 0) return;
-    // Asking again soon is of use while Redis is away, not where somebody must change something first.
-    const soon = failure !== undefined && !(failure.reason instanceof AccessDeniedError);
-    const tookMs = clock.monotonic() - startedAt;
-    this.#schedule(soon ? this.#backoff.next() : Math.max(0, this.#periodMs() - tookMs));
-  }
-
-  #report(failure: PromiseRejectedResult | undefined): void {
-    const { logger } = this.#options;
-    if (failure === undefined) this.#backoff.reset();
-    if (this.#failing === (failure !== undefined)) return;
-    this.#failing = failure !== undefined;
-    if (failure === undefined) logger.info('Redis renews registrations again');
-    else logger.warn('Redis does not renew registrations; asking until it does', { error: failure.reason });
-  }
-
-  *#requests(startedAt: number): Generator<Promise<void>> {
-    const { store } = this.#options;
-    for (const [service, leases] of this.#services) {
-      yield this.#renew(service, leases, startedAt);
-      yield store.touch(service, this.#ttl);
-    }
-  }
-
-  async #renew(service: string, leases: ReadonlyMap<string, RedisLease>, startedAt: number): Promise<void> {
     const asked = [...leases];
-    const lost = new Map(
-      (
-        await this.#options.store.renew(
-          service,
-          this.#ttl,
-          asked.map(([id]) => id),
-        )
-      ).map(({ id, reason }) => [id, reason]),
-    );
-    for (const [id, lease] of asked) {
-      if (leases.get(id) !== lease) continue; // it was registered anew meanwhile
-      const reason = lost.get(id);
-      if (reason === undefined) lease.renewed(startedAt);
-      else lease.drop(reason);
+    const ids = asked.map(([id]) => id);
+    const [renewal, touch] = await Promise.allSettled([
+      store.renew(service, this.#ttl, ids),
+      store.touch(service, this.#ttl),
+    ]);
+    entry.asking = false;
+    if (renewal.status === 'fulfilled') {
+      const reasons = new Map(renewal.value.map(({ id, reason }) => [id, reason]));
+      for (const [id, lease] of asked) {
+        if (leases.get(id) !== lease) continue; // it was registered anew meanwhile
+        const reason = reasons.get(id);
+        if (reason === undefined) lease.renewed(startedAt);
+        else lease.drop(reason);
+      }
     }
+    const failure = [renewal, touch].find(({ status }) => status === 'rejected');
+    if (this.#services.get(service) !== entry) return;
+    if (failure?.status === 'rejected') this.#failed(entry, failure.reason);
+    else this.#succeeded(entry);
+  }
+
+  #succeeded(entry: ServiceLeases): void {
+    if (!entry.failing) return;
+    entry.failing = false;
+    entry.backoff.reset();
+    this.#failing -= 1;
+    if (this.#failing === 0) this.#options.logger.info('Redis renews registrations again');
+  }
+
+  #failed(entry: ServiceLeases, error: unknown): void {
+    const { clock, logger } = this.#options;
+    if (!entry.failing) {
+      entry.failing = true;
+      this.#failing += 1;
+      const problem = `Redis does not renew registrations of "${entry.service}"; asking until it does`;
+      if (this.#failing === 1) logger.warn(problem, { error });
+    }
+    // Asking again soon is of use while Redis is away, not where somebody must change something first.
+    if (error instanceof AccessDeniedError) return;
+    entry.retry = clock.setTimer(() => void this.#renew(entry), entry.backoff.next());
   }
 }

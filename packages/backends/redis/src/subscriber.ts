@@ -44,6 +44,7 @@ export class Subscriber {
       await client.subscribe(channel);
     } catch (error) {
       if (this.#listeners.get(channel) === listener) this.#listeners.delete(channel);
+      if (this.#listeners.size === 0) this.#stopProbing();
       throw this.#typed(error);
     }
   }
@@ -53,7 +54,10 @@ export class Subscriber {
     this.#listeners.delete(channel);
     if (this.#listeners.size === 0) this.#stopProbing();
     const client = this.#client;
-    client?.unsubscribe(channel).catch((error: unknown) => this.#lost(client, error));
+    client?.unsubscribe(channel).catch((error: unknown) => {
+      // Without the right to unsubscribe, its messages go on to come, and nobody listens.
+      if (client.status !== 'ready') this.#lost(client, error);
+    });
   }
 
   /** Resolves when the socket is closed. Idempotent. */
@@ -76,7 +80,7 @@ export class Subscriber {
   async #connect(): Promise<Redis> {
     const { connection, connector, rng } = this.#options;
     const client = connector.subscriber(await connection.client(), rng);
-    await connected(client, this.#closed.signal);
+    await connected(client, this.#closed.signal, this.#options);
     this.#client = client;
     client.on('message', (channel, message) => this.#listeners.get(channel)?.onMessage(message));
     client.once('end', () => this.#lost(client, new Error('the connection for subscriptions was closed')));
@@ -115,6 +119,7 @@ export class Subscriber {
     if (this.#closed.signal.aborted) return this.#closed.signal.reason;
     if (error instanceof BackendUnavailableError) return error;
     const { prefix, connector } = this.#options;
-    return redisError(error, { prefix, username: connector.username });
+    const { username, secrets } = connector;
+    return redisError(error, { prefix, username, secrets });
   }
 }

@@ -41,9 +41,11 @@ export class WatchedService implements ChannelListener {
   /** Told of each change, and of the end. */
   readonly #watches = new Set<Latest<undefined>>();
   readonly #over = new AbortController();
-  /** What came while a reading was under way. */
-  #early: Delta[] | undefined;
+  /** What came before a reading, or while it was under way. */
+  #early: Delta[] | undefined = [];
   #mustReadAll = false;
+  /** Redis still has what expired by its clock, which may go back. */
+  #hasExpired = false;
   #version = '';
   #instances = new Map<string, ServiceInstance>();
   /** Made when somebody asks for it: a burst of changes costs one. */
@@ -123,8 +125,8 @@ export class WatchedService implements ChannelListener {
   async #read(): Promise<void> {
     const { store, clock } = this.#options;
     const { signal } = this.#over;
-    const early: Delta[] = (this.#early = []);
-    const known = this.#mustReadAll ? '' : this.#version;
+    const early = (this.#early ??= []);
+    const known = this.#mustReadAll || this.#hasExpired ? '' : this.#version;
     this.#mustReadAll = false;
     this.#timer?.cancel();
     this.#readAt = clock.monotonic();
@@ -142,6 +144,7 @@ export class WatchedService implements ChannelListener {
   #accept({ version, nextExpiryMs, records }: Reading): void {
     this.#pollIn(this.#pauseMs(nextExpiryMs));
     if (this.#isLost(version) || records === undefined) return;
+    this.#hasExpired = records.expired;
     const { malformed } = this.#options;
     for (const key of records.strays)
       malformed.report({ service: this.name, key, problem: 'the record has no expiry' });
@@ -157,7 +160,6 @@ export class WatchedService implements ChannelListener {
     if (before !== this.#version) {
       // One that was overtaken by a reading is old news.
       if (!isSetBack(version, this.#version)) return;
-      if (this.#isLost(before)) return;
       return this.#readSoon();
     }
     const instances = parseRecords(this.name, set, this.#options.malformed);

@@ -20,6 +20,42 @@ describe.skipIf(!requireServer('redis'))('bad input', () => {
     expect(everythingIn(denial)).not.toContain('wr0ng');
   });
 
+  it('a server that repeats the password does not make us show it', async () => {
+    const { host, port } = await openServer({ config: ['--rename-command', 'AUTH', ''] });
+    const backend = openBackend({ url: `redis://bob:s3cr3t@${host}:${port}` });
+    const failure = await backend.getInstances('orders').catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(BackendUnavailableError);
+    expect(everythingIn(failure)).not.toContain('s3cr3t');
+  });
+
+  it('a database that does not exist is refused, and not replaced by number 0', async () => {
+    const server = await openServer();
+    const backend = openBackend({ url: `${server.url}/99` });
+    await expect(backend.register(instance(1), { ttl })).rejects.toThrow(/DB index is out of range/);
+    expect(await openBackend({ url: server.url }).getInstances('orders')).toEqual([]);
+  });
+
+  it('without the right to publish nothing is registered', async () => {
+    const server = await openServer();
+    await server.command('ACL', 'SETUSER', 'app', 'on', '>secret', '~*', 'resetchannels', '+@all');
+    const backend = openBackend({ url: `redis://app:secret@${server.host}:${server.port}` });
+    await expect(backend.register(instance(1), { ttl })).rejects.toThrow(AccessDeniedError);
+    expect(await openBackend({ url: server.url }).getInstances('orders')).toEqual([]);
+  });
+
+  it('a ttl of more than a year is refused', async () => {
+    const backend = openBackend({ url: 'redis://127.0.0.1:1' });
+    await expect(backend.register(instance(1), { ttl: 1e19 })).rejects.toThrow(ConfigValidationError);
+  });
+
+  it('a list of services that is something else does not keep anybody from registering', async () => {
+    const server = await openServer();
+    await server.command('SET', 'sd:services', 'mine');
+    const backend = openBackend({ url: server.url });
+    await backend.register(instance(1), { ttl });
+    expect(ids(await backend.getInstances('orders'))).toEqual(['orders-1']);
+  });
+
   it('no password where one is needed is denied at once', async () => {
     const { host, port } = await openServer({ password: 'right' });
     const backend = openBackend({ url: `redis://${host}:${port}` });
@@ -121,6 +157,17 @@ describe.skipIf(!requireServer('redis'))('bad input', () => {
     );
     const large = createInstance({ ...instance(1), metadata }, 0);
     await expect(backend.register(large, { ttl })).rejects.toThrow(ConfigValidationError);
+  });
+
+  it('a change that claims another history does not end a watch', async () => {
+    const server = await openServer();
+    const backend = openBackend({ url: server.url });
+    await backend.register(instance(1), { ttl });
+    const watch = await openWatch(backend);
+    await server.command('PUBLISH', 'sd:{orders}:changes', '["a:1","b:2",{},{}]');
+    await backend.register(instance(2), { ttl });
+    await watch.next(({ length }) => length === 2, { timeoutMs: 5_000 });
+    expect(watch.end).toBeUndefined();
   });
 
   it('messages on the channel that are no changes do no harm, and cost at most ten reads a second', async () => {

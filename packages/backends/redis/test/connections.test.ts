@@ -2,7 +2,7 @@ import { Cluster, Redis } from 'ioredis';
 import { Redis as Redis5 } from 'ioredis-5';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { BackendUnavailableError } from '@sd/core';
-import { requireServer, type RedisServer } from '../../../../tools/servers/index.ts';
+import { RedisSentinel, requireServer, type RedisServer } from '../../../../tools/servers/index.ts';
 import { ids, instance, openBackend, openServer, openWatch } from './open-backend.ts';
 
 const ttl = 60_000;
@@ -111,6 +111,19 @@ describe.skipIf(!requireServer('redis'))('connections', () => {
         .next(({ length }) => length === 1, { timeoutMs: 5_000 })
         .then(({ instances }) => expect(ids(instances)).toEqual([`orders-${index + 1}`]));
     expect(watches.map(({ snapshots }) => snapshots.length)).toEqual([2, 2, 2]);
+  });
+
+  it('find the master though one of the sentinels does not answer', async () => {
+    const group = await RedisSentinel.start({ persistent: false });
+    onTestFinished(() => group.stop());
+    const { name, sentinels } = group;
+    sentinels[0]?.freeze();
+    const backend = openBackend({
+      redis: { name, sentinels: sentinels.map(({ host, port }) => ({ host, port })) },
+    });
+    await backend.register(instance(1), { ttl });
+    expect(ids(await backend.getInstances('orders'))).toEqual(['orders-1']);
+    await backend.close();
   });
 
   it('reach a Cluster through one node that is alive', async () => {

@@ -136,6 +136,64 @@ describe.skipIf(!requireServer('redis'))('what Redis may do', () => {
     expect(lease.lost.aborted).toBe(false);
   });
 
+  it.each([
+    ['its owner', 'owners', 'deleted'],
+    ['its record', 'instances', 'deleted'],
+  ])(
+    'loses of an instance %s: the lease is lost, so that it is registered again',
+    async (_, part, reason) => {
+      const server = await openServer();
+      const backend = openBackend({ url: server.url });
+      const lease = await backend.register(instance(1), { ttl });
+      await backend.register(instance(2), { ttl });
+      await server.command('HDEL', `sd:{orders}:${part}`, 'orders-1');
+      await eventually(() => expect(lease.lost.reason).toMatchObject({ reason }), { timeoutMs: ttl });
+    },
+  );
+
+  it('has one broken service: the others are renewed as often as before', async () => {
+    const server = await openServer();
+    const backend = openBackend({ url: server.url });
+    const services = Array.from({ length: 20 }, (_, n) => `orders-${n}`);
+    const leases = await Promise.all(
+      services.map((service) => backend.register(instance(1, service), { ttl: 3_000 })),
+    );
+    await server.command('SET', 'sd:{orders-0}:expiries', 'mine');
+    const renewals = async (): Promise<number> =>
+      Number(/calls=(\d+)/.exec((await server.info('commandstats')).get('cmdstat_zmscore') ?? '')?.[1] ?? 0);
+    await eventually(async () => expect(await renewals()).toBeGreaterThan(0));
+    const before = await renewals();
+    await new Promise((resolve) => setTimeout(resolve, 2_000)); // two rounds
+    expect((await renewals()) - before).toBeLessThanOrEqual(3 * 20);
+    expect(leases.slice(1).filter(({ lost }) => lost.aborted)).toEqual([]);
+  });
+
+  it('is asked to register what was just given up: the second registration stays', async () => {
+    const server = await openServer();
+    const backend = openBackend({ url: server.url });
+    await backend.listServices();
+    const giveUp = new AbortController();
+    const first = backend.register(instance(1), { ttl: 60_000, signal: giveUp.signal });
+    const refused = expect(first).rejects.toThrow('changed my mind');
+    giveUp.abort(new Error('changed my mind'));
+    const lease = await backend.register(instance(1), { ttl: 60_000 });
+    await refused;
+    await backend.listServices(); // after whatever the first has still sent
+    await backend.listServices();
+    expect(ids(await backend.getInstances('orders'))).toEqual(['orders-1']);
+    expect(lease.lost.aborted).toBe(false);
+  });
+
+  it('is told of a release after the next registration of the same: that stays', async () => {
+    const server = await openServer();
+    const backend = openBackend({ url: server.url });
+    const old = await backend.register(instance(1), { ttl: 60_000 });
+    const next = backend.register(instance(1), { ttl: 60_000 });
+    await old.release();
+    await next;
+    expect(ids(await backend.getInstances('orders'))).toEqual(['orders-1']);
+  });
+
   it('is down when we close: the process has nothing left to wait for', async () => {
     const server = await openServer();
     const program = fileURLToPath(new URL('closing-while-down.program.ts', import.meta.url));

@@ -1,6 +1,7 @@
 -- ARGV: the version that is known, or an empty string
 -- Returns [version, ms until the next expiry or -1], and unless that version is current and nothing has expired also
--- [id, JSON, …] of what is alive and [id, …] of what nobody holds. It only reads: consumers need no right to write.
+-- [id, JSON, …] of what is alive, [id, …] of what nobody holds, and how many have expired and are still there. It only
+-- reads: consumers need no commands that write.
 local current = version()
 local next = redis.call('ZRANGEBYSCORE', expiries, '(' .. whole(now), '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
 local left = next[2] and whole(tonumber(next[2]) - now) or '-1'
@@ -10,7 +11,7 @@ if current == ARGV[1] and expired == 0 then return { current, left } end
 if torn() then return redis.error_reply('SDLOST a part of the keys is gone') end
 local leases = redis.call('ZCARD', expiries)
 local entries = redis.call('HGETALL', instances)
-if expired == 0 and leases * 2 == #entries then return { current, left, entries, {} } end
+if expired == 0 and leases * 2 == #entries then return { current, left, entries, {}, 0 } end
 
 local expiresAt = {}
 local scores = redis.call('ZRANGE', expiries, 0, -1, 'WITHSCORES')
@@ -25,4 +26,4 @@ for index = 1, #entries, 2 do
     alive[#alive + 1] = entries[index + 1]
   end
 end
-return { current, left, alive, strays }
+return { current, left, alive, strays, expired }

@@ -19,6 +19,17 @@ redis.call('HSET', instances, id, json)
 redis.call('HSET', owners, id, name .. ' ' .. whole(sequence))
 redis.call('ZADD', expiries, whole(now + ttl), id)
 local changed = not alive or before ~= json
-if changed or #expired > 0 then publish(channel, changed and { id, json } or {}, expired, ttl) end
-keep(ttl)
-return 'ok'
+local done, problem = pcall(function()
+  keep(ttl)
+  if changed or #expired > 0 then publish(channel, changed and { id, json } or {}, expired, ttl) end
+end)
+if done then return 'ok' end
+
+-- Without the right to publish or to expire keys nothing is registered.
+if alive then
+  redis.call('HSET', instances, id, before)
+  redis.call('HSET', owners, id, owner)
+else
+  remove({ id })
+end
+return redis.error_reply(type(problem) == 'table' and problem.err or problem)

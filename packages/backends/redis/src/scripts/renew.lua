@@ -14,16 +14,22 @@ for index = 4, #ARGV do ids[#ids + 1] = ARGV[index] end
 local scores = redis.call('ZMSCORE', expiries, unpack(ids))
 local holders = redis.call('HMGET', owners, unpack(ids))
 local expiry = whole(now + ttl)
+-- A stranger may have deleted a record and left its lease.
+local complete = redis.call('HLEN', instances) == redis.call('ZCARD', expiries)
 local renewed, lost = {}, {}
 for index, id in ipairs(ids) do
   local score = scores[index]
   local alive = score and tonumber(score) > now
+  if alive and not complete and redis.call('HEXISTS', instances, id) == 0 then
+    remove({ id })
+    alive = false
+  end
   if alive and client(holders[index]) == name then
     renewed[#renewed + 1] = expiry
     renewed[#renewed + 1] = id
   else
     lost[#lost + 1] = id
-    lost[#lost + 1] = alive and 'replaced' or epoch and 'gone' or 'store-lost'
+    lost[#lost + 1] = alive and holders[index] and 'replaced' or epoch and 'gone' or 'store-lost'
   end
 end
 if #renewed > 0 then
