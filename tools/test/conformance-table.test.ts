@@ -13,6 +13,7 @@ it('has a row for each case and a column for each topology, and counts what pass
     result('standalone', '1: it begins', 'passed'),
     result('standalone', '8: it is killed', 'passed'),
     result('standalone', '24: it fails over', 'skipped'),
+    result('external', '1: it begins', 'skipped'),
     { ancestorTitles: ['RedisBackend'], title: 'something else', status: 'passed' },
   ];
   expect(conformanceTable({ testResults: [{ assertionResults }] })).toBe(
