@@ -51,7 +51,7 @@ export async function measureOperations(stage: Stage): Promise<void> {
 }
 
 const notes = [
-  `"${renewing}" of sd is one whole round of its renewals, from its timer to when the next one is set: a script for each`,
+  `"${renewing}" of sd is one whole round of its renewals, from its timer to the answer of what is asked next: a script for each`,
   'service, one for the index of services, and what is noted of each lease.',
   'That of hazel is its heartbeat for each instance, all at once. Its update, updateStatus(), tells nobody.',
 ];

@@ -8,27 +8,21 @@ const heldFromMs = 60_000;
  * next round of renewals, and nothing else.
  */
 export function roundClock(): Clock & {
-  /** Begins the round that is due; resolves when the next one has been scheduled. */
-  round(): Promise<void>;
+  /** Begins the round that is due. */
+  round(): void;
 } {
   let due: (() => void) | undefined;
-  let scheduled = (): void => undefined;
   return {
     ...systemClock,
     setTimer(callback, delayMs, options) {
       if (delayMs < heldFromMs) return systemClock.setTimer(callback, delayMs, options);
       due = callback;
-      scheduled();
       return { cancel: () => (due = due === callback ? undefined : due) };
     },
     round() {
-      return new Promise((resolve, reject) => {
-        const begin = due;
-        if (begin === undefined) return reject(new Error('no round is due'));
-        due = undefined;
-        scheduled = resolve;
-        begin();
-      });
+      const begin = due;
+      if (begin === undefined) throw new Error('no round is due');
+      begin();
     },
   };
 }

@@ -34,7 +34,7 @@ export class Connection {
   /** How to end each request under way: a listener on one signal for each would cost the square of their number. */
   readonly #pending = new Set<(error: unknown) => void>();
   /** Scripts that this connection has run, or is about to have run: others wait for the first, and need not send it. */
-  readonly #loaded = new Map<string, Promise<unknown>>();
+  readonly #loaded = new Map<string, Promise<unknown> | true>();
   #connecting: Promise<Redis | Cluster> | undefined;
   #client: Redis | Cluster | undefined;
   #refused: { readonly error: unknown; readonly until: number } | undefined;
@@ -55,7 +55,7 @@ export class Connection {
   ): Promise<unknown> {
     const { name, sha, source } = script;
     const { timeoutMs } = this.#options;
-    const load = async (client: Redis | Cluster): Promise<unknown> => {
+    const evaluate = async (client: Redis | Cluster): Promise<unknown> => {
       try {
         return await client.evalsha(sha, keys.length, ...keys, ...args);
       } catch (error) {
@@ -66,16 +66,14 @@ export class Connection {
     };
     const command = async (client: Redis | Cluster, isOver: () => boolean): Promise<unknown> => {
       const loaded = this.#loaded.get(sha);
-      if (loaded !== undefined) {
-        await loaded;
-        return isOver() ? undefined : load(client);
+      if (loaded === undefined) {
+        const first = evaluate(client);
+        const done = (): void => void this.#loaded.set(sha, true);
+        this.#loaded.set(sha, first.then(done, done));
+        return first;
       }
-      const first = load(client);
-      this.#loaded.set(
-        sha,
-        first.catch(() => undefined),
-      );
-      return first;
+      if (loaded !== true) await loaded;
+      return isOver() ? undefined : evaluate(client);
     };
     try {
       const problem = `no answer to "${name}" within ${timeoutMs} ms`;
