@@ -102,7 +102,7 @@ export function noConnection(error: unknown, { tls }: { readonly tls: boolean })
       `no TLS handshake (${message}); does this port speak TLS?`,
       context,
     );
-  if (!tls && /^read ECONNRESET|^Connection is closed/.test(message))
+  if (!tls && /^(read|write) (ECONNRESET|EPIPE)|^Connection is closed/.test(message))
     return new BackendUnavailableError(
       'redis',
       `closed the connection (${message}); does it want TLS, rediss://…?`,
