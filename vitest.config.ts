@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 import { workspacePackages } from './tools/workspace.ts';
 
@@ -5,6 +6,8 @@ export default defineConfig({
   // `resolve.conditions` alone does not reach tests that run in Node.
   ssr: { resolve: { conditions: ['@sd/source'] } },
   test: {
+    // Tests of backends mostly wait for servers: a worker for each core would leave the cores idle.
+    maxWorkers: availableParallelism() + 1,
     coverage: { include: ['packages/**/src/**'] },
     projects: [
       ...workspacePackages().map(({ name, folder }) => project(name, folder)),
