@@ -2,12 +2,14 @@ import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 import { workspacePackages } from './tools/workspace.ts';
 
+/** Tests of these mostly wait for servers: they come last, and more at once than there are cores. */
+const onServers = new Set(['@sd/redis']);
+const whileWaiting = { maxWorkers: availableParallelism() + 1, sequence: { groupOrder: 1 } };
+
 export default defineConfig({
   // `resolve.conditions` alone does not reach tests that run in Node.
   ssr: { resolve: { conditions: ['@sd/source'] } },
   test: {
-    // Tests of backends mostly wait for servers: a worker for each core would leave the cores idle.
-    maxWorkers: availableParallelism() + 1,
     coverage: { include: ['packages/**/src/**'] },
     projects: [
       ...workspacePackages().map(({ name, folder }) => project(name, folder)),
@@ -19,5 +21,6 @@ export default defineConfig({
 });
 
 function project(name: string, folder: string) {
-  return { extends: true as const, test: { name, include: [`${folder}/{src,test}/**/*.test.ts`] } };
+  const include = [`${folder}/{src,test}/**/*.test.ts`];
+  return { extends: true as const, test: { name, include, ...(onServers.has(name) ? whileWaiting : {}) } };
 }
