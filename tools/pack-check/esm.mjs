@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { DiscoveryClient, ServiceClient, ServiceRegistry } from '@sd/client';
 import { MemoryBackend } from '@sd/memory';
+import { RedisBackend } from '@sd/redis';
 
 const server = createServer((request, response) => response.end(JSON.stringify({ path: request.url })));
 await once(server.listen(0, '127.0.0.1'), 'listening');
@@ -16,4 +17,5 @@ const orders = new ServiceClient({ service: 'orders', discovery });
 assert.deepEqual(await orders.get('/42').json(), { path: '/42' });
 
 await registration.drain();
-for (const each of [orders, discovery, registry, backend]) await each.close();
+const redis = new RedisBackend(); // finds its scripts; it connects when it is used
+for (const each of [orders, discovery, registry, backend, redis]) await each.close();

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { publishedPackages, root } from '../workspace.ts';
 
 const programs = ['esm.mjs', 'cjs.cjs'];
-const installed = ['@sd/client', '@sd/memory'];
+const installed = ['@sd/client', '@sd/memory', '@sd/redis'];
 
 const folder = mkdtempSync(join(tmpdir(), 'sd-pack-check-'));
 try {
