@@ -24,16 +24,18 @@ import {
 import * as v from 'valibot';
 import { Connection } from './connection.ts';
 import { makeConnector } from './connector.ts';
+import { parseRecords } from './records.ts';
 import { encode, RedisLease } from './redis-lease.ts';
 import { validateOptions, type RedisBackendOptions } from './redis-options.ts';
 import { RedisStore } from './redis-store.ts';
 import { Renewals } from './renewals.ts';
 import { Subscriber } from './subscriber.ts';
-import { parseRecords, WatchedService, type Snapshot } from './watched-service.ts';
+import { WatchedService, type Snapshot } from './watched-service.ts';
 
 /**
  * Services in Redis or Valkey: standalone, Sentinel or Cluster. Two connections serve a process, whatever it registers
- * and watches: one for commands, one for subscriptions. They are made when they are first needed.
+ * and watches: one for commands (in a Cluster, those that ioredis keeps to its nodes), one for subscriptions. They are
+ * made when they are first needed.
  */
 export class RedisBackend implements RegistryBackend {
   readonly name = 'redis';
@@ -90,10 +92,7 @@ export class RedisBackend implements RegistryBackend {
     validateServiceName(service);
     this.#assertUsable(signal);
     const { records } = await this.#store.read(service, '', signal);
-    if (records === undefined) return [];
-    for (const key of records.strays)
-      this.#malformed.report({ service, key, problem: 'the record has no expiry' });
-    return [...parseRecords(service, records.alive, this.#malformed).values()];
+    return records === undefined ? [] : [...parseRecords(service, records, this.#malformed).values()];
   }
 
   async *watch(

@@ -1,6 +1,5 @@
 import {
   BackendUnavailableError,
-  parseInstance,
   sameInstance,
   type Clock,
   type Latest,
@@ -10,6 +9,7 @@ import {
   type Timer,
 } from '@sd/core';
 import { isSetBack, parseDelta, type Delta } from './delta.ts';
+import { parseRecords } from './records.ts';
 import type { Reading, RedisStore } from './redis-store.ts';
 import type { ChannelListener, Subscriber } from './subscriber.ts';
 
@@ -145,10 +145,7 @@ export class WatchedService implements ChannelListener {
     this.#pollIn(this.#pauseMs(nextExpiryMs));
     if (this.#isLost(version) || records === undefined) return;
     this.#hasExpired = records.expired;
-    const { malformed } = this.#options;
-    for (const key of records.strays)
-      malformed.report({ service: this.name, key, problem: 'the record has no expiry' });
-    const instances = parseRecords(this.name, records.alive, malformed);
+    const instances = parseRecords(this.name, records, this.#options.malformed);
     const first = this.#version === '';
     this.#version = version;
     const removed = [...this.#instances.keys()].filter((id) => !instances.has(id));
@@ -162,7 +159,7 @@ export class WatchedService implements ChannelListener {
       if (!isSetBack(version, this.#version)) return;
       return this.#readSoon();
     }
-    const instances = parseRecords(this.name, set, this.#options.malformed);
+    const instances = parseRecords(this.name, { alive: set }, this.#options.malformed);
     const unreadable = [...set.keys()].filter((id) => !instances.has(id));
     this.#version = version;
     if (this.#change(instances, [...removed, ...unreadable])) this.#tell();
@@ -221,19 +218,4 @@ export class WatchedService implements ChannelListener {
     if (nextExpiryMs === undefined || nextExpiryMs >= regular) return regular;
     return Math.max(shortestPauseMs, nextExpiryMs + 1 + rng() * Math.min(100, pollMs / 10));
   }
-}
-
-/** The instances that can be read; the others are reported. */
-export function parseRecords(
-  service: string,
-  records: ReadonlyMap<string, string>,
-  malformed: MalformedEntries,
-): Map<string, ServiceInstance> {
-  const instances = new Map<string, ServiceInstance>();
-  for (const [id, json] of records) {
-    const { instance, problem } = parseInstance(json, { service, id });
-    if (instance !== undefined) instances.set(id, instance);
-    else malformed.report({ service, key: id, problem });
-  }
-  return instances;
 }
