@@ -65,9 +65,9 @@ describe('parseCommand', () => {
 
   it('lists the strategies when it does not know one', () => {
     expect(mistakeIn('--strategy', 'best')).toBe(
-      '--strategy is "best", expected one of round-robin, random, least-connections, weighted-round-robin, ' +
-        'ip-hash, zone-aware',
+      `--strategy is "best", expected one of ${strategies.join(', ')}`,
     );
+    expect(strategies).toContain('peak-ewma');
   });
 });
 

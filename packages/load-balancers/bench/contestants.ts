@@ -5,6 +5,8 @@ import { anyRequest, EndpointPool, type Endpoint, type PickRequest } from '../sr
 export interface Contestant {
   readonly name: string;
   readonly step: 'pick' | 'pick and finish';
+  /** More endpoints than this it is not made for. */
+  readonly upTo?: number | undefined;
   /** Makes n endpoints; what it returns takes `count` steps. */
   prepare(n: number): (count: number) => void;
 }
@@ -13,19 +15,35 @@ const ours = [
   'round-robin',
   'random',
   'weighted-round-robin',
+  'weighted-random',
   'zone-aware',
   'least-connections',
-  'ip-hash',
+  'least-request',
+  'peak-ewma',
+  'ring-hash',
+  'maglev',
+  'rendezvous',
+  'sticky',
 ] as const;
 
+export const plainIndexName = 'list[i++ % n]';
+
+const limitOf = (strategy: string): number | undefined => (strategy === 'rendezvous' ? 64 : undefined);
+
 export const contestants: readonly Contestant[] = [
-  { name: 'list[i++ % n]', step: 'pick', prepare: plainIndex },
+  { name: plainIndexName, step: 'pick', prepare: plainIndex },
   ...ours
     .filter((strategy) => strategy !== 'least-connections') // its picks alone would pile up
-    .map((strategy): Contestant => ({ name: strategy, step: 'pick', prepare: (n) => pickOnly(strategy, n) })),
+    .map((strategy): Contestant => ({
+      name: strategy,
+      step: 'pick',
+      upTo: limitOf(strategy),
+      prepare: (n) => pickOnly(strategy, n),
+    })),
   ...ours.map((strategy): Contestant => ({
     name: strategy,
     step: 'pick and finish',
+    upTo: limitOf(strategy),
     prepare: (n) => pickAndFinish(strategy, n),
   })),
   { name: 'least-connections, 50 in flight', step: 'pick and finish', prepare: fiftyInFlight },
@@ -52,7 +70,7 @@ export function instances(count: number): ServiceInstance[] {
 export const sink: { last: unknown } = { last: undefined };
 
 function plainIndex(n: number): (count: number) => void {
-  const list = poolOf(n).endpoints;
+  const list = poolWithAllLayers(n).endpoints;
   let next = 0;
   return (count) => {
     let last: Endpoint | undefined;
@@ -62,8 +80,8 @@ function plainIndex(n: number): (count: number) => void {
 }
 
 function pickOnly(strategy: string, n: number): (count: number) => void {
-  const set = poolOf(n).set(strategy);
-  const hashes = strategy === 'ip-hash';
+  const set = poolWithAllLayers(n).set(strategy);
+  const hashes = keyedStrategies.includes(strategy);
   return (count) => {
     let last: Endpoint | undefined;
     for (let step = 0; step < count; step += 1) last = set.pick(hashes ? keyed(step) : anyRequest);
@@ -72,9 +90,9 @@ function pickOnly(strategy: string, n: number): (count: number) => void {
 }
 
 function pickAndFinish(strategy: string, n: number): (count: number) => void {
-  const pool = poolOf(n);
+  const pool = poolWithAllLayers(n);
   const set = pool.set(strategy);
-  const hashes = strategy === 'ip-hash';
+  const hashes = keyedStrategies.includes(strategy);
   return (count) => {
     for (let step = 0; step < count; step += 1) {
       const endpoint = set.pick(hashes ? keyed(step) : anyRequest);
@@ -84,7 +102,7 @@ function pickAndFinish(strategy: string, n: number): (count: number) => void {
 }
 
 function fiftyInFlight(n: number): (count: number) => void {
-  const pool = poolOf(n);
+  const pool = poolWithAllLayers(n);
   const set = pool.set('least-connections');
   const underWay = Array.from({ length: 50 }, () => set.pick(anyRequest));
   return (count) => {
@@ -96,11 +114,21 @@ function fiftyInFlight(n: number): (count: number) => void {
   };
 }
 
-function poolOf(n: number): EndpointPool {
-  const pool = new EndpointPool({ service: 'orders', zone: 'zone-0' });
+/** Every layer is on: none changes who is picked here, each is asked. */
+export function poolWithAllLayers(n: number): EndpointPool {
+  const pool = new EndpointPool({
+    service: 'orders',
+    zone: 'zone-0',
+    subset: { client: 'shop-1', size: 1_000_000 },
+    slowStart: { windowMs: 10_000, requests: 10 },
+    maxInFlight: 2 ** 30,
+    layers: [{ name: 'nothing', apply: () => undefined }],
+  });
   pool.update(instances(n));
   return pool;
 }
+
+const keyedStrategies = ['ring-hash', 'maglev', 'rendezvous', 'sticky'];
 
 /** A key for each of 1,024 callers. */
 function keyed(step: number): PickRequest {

@@ -3,8 +3,7 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { EndpointPool } from '../src/index.ts';
-import { contestants, instances } from './contestants.ts';
+import { contestants, instances, plainIndexName, poolWithAllLayers } from './contestants.ts';
 import { cpuNs, median } from './measure.ts';
 import { peers } from './peers.ts';
 import type { Question } from './worker.ts';
@@ -12,6 +11,12 @@ import type { Question } from './worker.ts';
 const quick = process.argv.includes('--quick');
 const sizes = quick ? [3, 1_000] : [3, 100, 1_000, 10_000];
 const [rounds, ms] = quick ? [3, 5] : [9, 20];
+/** `--only round-robin,sticky`: these, beside the plain index. */
+const only = process.argv.includes('--only')
+  ? process.argv[process.argv.indexOf('--only') + 1]?.split(',')
+  : undefined;
+const isWanted = ({ name }: { readonly name: string }): boolean =>
+  only === undefined || name === plainIndexName || only.includes(name);
 const withPeers = !process.argv.includes('--no-peers') && peersInstalled();
 
 /** Nanoseconds by size, and bytes at the largest size, of a step. */
@@ -26,13 +31,17 @@ interface Result {
  * in turn in each round, so that the noise of the machine hits all alike.
  */
 async function measurePicks(): Promise<readonly (readonly Result[])[]> {
-  const entrants = [...contestants, ...(withPeers ? peers : [])].map(({ name, step }, index) => {
-    const worker = fork(new URL('worker.ts', import.meta.url), [String(index)]);
-    return { name, step, worker, exited: once(worker, 'exit'), times: sizes.map((): number[] => []) };
-  });
+  const entrants = [...contestants, ...(withPeers ? peers : [])]
+    .filter(isWanted)
+    .map(({ name, step, upTo }) => {
+      const worker = fork(new URL('worker.ts', import.meta.url), [name, step]);
+      const times = sizes.map((): number[] => []);
+      return { name, step, upTo, worker, exited: once(worker, 'exit'), times };
+    });
   for (let round = 0; round < rounds; round += 1) {
     for (const [place, n] of sizes.entries()) {
-      for (const { worker, exited, times } of entrants) {
+      for (const { worker, exited, times, upTo = Infinity } of entrants) {
+        if (n > upTo) continue;
         times[place]?.push(await ask(worker, exited, { what: 'time', n, ms }));
       }
     }
@@ -41,8 +50,9 @@ async function measurePicks(): Promise<readonly (readonly Result[])[]> {
     ['pick', []],
     ['pick and finish', []],
   ]);
-  for (const { name, step, worker, exited, times } of entrants) {
-    const bytes = await ask(worker, exited, { what: 'bytes', n: sizes.at(-1) ?? 1, ms });
+  for (const { name, step, worker, exited, times, upTo = Infinity } of entrants) {
+    const n = Math.max(...sizes.filter((size) => size <= upTo));
+    const bytes = await ask(worker, exited, { what: 'bytes', n, ms });
     results.get(step)?.push({ name, ns: times.map(median), bytes });
     if (worker.connected) worker.disconnect();
     await exited;
@@ -73,7 +83,9 @@ function printPicks(title: string, results: readonly Result[], plain: readonly n
     ),
   );
   for (const { name, ns, bytes } of results) {
-    const cells = ns.map((time, place) => `${figure(time)} (${figure(time / (plain[place] ?? time))}x)`);
+    const cells = ns.map((time, place) =>
+      Number.isNaN(time) ? '' : `${figure(time)} (${figure(time / (plain[place] ?? time))}x)`,
+    );
     console.log(row(name, cells, bytes < 1_000 ? bytes.toFixed(1) : figure(bytes)));
   }
 }
@@ -82,20 +94,54 @@ function figure(value: number): string {
   return value < 100 ? value.toFixed(1) : Math.round(value).toLocaleString('en');
 }
 
-/** The time to apply a snapshot in which one of 10,000 instances changed its weight. */
+/** The time to apply a snapshot in which one of 10,000 instances changed, was added, or is ejected. */
 function measureUpdates(): void {
-  console.log('\n| snapshot with 1 of 10,000 changed | CPU ms |\n| --- | ---: |');
-  const before = instances(10_000);
-  const after = before.map((instance, index) => (index === 0 ? { ...instance, weight: 2 } : instance));
-  const strategies = contestants.filter(({ step }) => step === 'pick and finish').map(({ name }) => name);
-  for (const strategy of ['the pool alone', ...strategies.filter((name) => !name.includes(','))]) {
-    const pool = new EndpointPool({ service: 'orders', zone: 'zone-0' });
-    if (strategy !== 'the pool alone') pool.set(strategy).pick({ key: undefined, tried: [] });
-    const samples = Array.from({ length: quick ? 11 : 41 }, (_, index) =>
-      cpuNs(() => pool.update(index % 2 === 0 ? before : after)),
+  console.log(
+    '\n| CPU ms, 10,000 endpoints          | weight of 1 changed | 1 left or joined | 1 ejected or returned |',
+  );
+  console.log('| --- | ---: | ---: | ---: |');
+  const all = instances(10_000);
+  const weighed = all.map((instance, index) => (index === 5_000 ? { ...instance, weight: 2 } : instance));
+  const fewer = all.filter((_, index) => index !== 5_000);
+  const strategies = contestants.filter(
+    ({ step, name }) => step === 'pick and finish' && !name.includes(','),
+  );
+  for (const { name } of [{ name: 'the pool alone' }, ...strategies.filter(isWanted)]) {
+    const pool = poolWithAllLayers(10_000);
+    if (name !== 'the pool alone') pool.set(name).pick({ key: undefined, tried: [] });
+    const endpoint = pool.endpoints[7_000];
+    const cells = [
+      alternately(
+        () => pool.update(weighed),
+        () => pool.update(all),
+      ),
+      alternately(
+        () => pool.update(fewer),
+        () => pool.update(all),
+      ),
+      alternately(
+        () => endpoint && pool.eject(endpoint, 1e6),
+        () => endpoint && pool.restore(endpoint),
+      ),
+    ];
+    console.log(
+      `| ${name.padEnd(33)} | ${cells.map((ms) => ms.toFixed(ms < 0.1 ? 4 : 2).padStart(16)).join(' | ')} |`,
     );
-    console.log(`| ${strategy.padEnd(33)} | ${(median(samples) / 1e6).toFixed(1).padStart(6)} |`);
+    pool.close();
   }
+}
+
+/** Milliseconds of CPU time, once it is compiled: the mean of many, as the clock of CPU time is coarse. */
+function alternately(there: () => void, back: () => void): number {
+  const rounds = quick ? 30 : 150;
+  const run = (): void => {
+    for (let round = 0; round < rounds; round += 1) {
+      there();
+      back();
+    }
+  };
+  run();
+  return median(Array.from({ length: 5 }, () => cpuNs(run) / (2 * rounds))) / 1e6;
 }
 
 /** They stand outside the workspaces, so that nobody installs them but who runs this. */

@@ -9,7 +9,9 @@ export interface Question {
   readonly ms: number;
 }
 
-const contestant = [...contestants, ...peers][Number(process.argv[2])];
+const contestant = [...contestants, ...peers].find(
+  ({ name, step }) => name === process.argv[2] && step === process.argv[3],
+);
 const prepared = new Map<number, { readonly run: (count: number) => void; readonly steps: number }>();
 
 process.on('message', ({ what, n, ms }: Question) => {

@@ -9,17 +9,20 @@ import {
   type ServiceInstance,
   type Timer,
 } from '@sd/core';
-import type { EndpointSet } from './endpoint-set.ts';
+import { checkBalancing, type BalancingOptions } from './balancing-options.ts';
+import { EndpointSet } from './endpoint-set.ts';
 import { EndpointSets } from './endpoint-sets.ts';
 import type { Endpoint, Outcome } from './endpoint.ts';
+import { LatencyMetric } from './latency-metric.ts';
+import { SlowStart } from './layers/slow-start.ts';
 import { LoadBalancerFactory } from './load-balancer-factory.ts';
 import { PooledEndpoint } from './pooled-endpoint.ts';
 
-export interface EndpointPoolOptions {
+export interface EndpointPoolOptions extends BalancingOptions {
   readonly service: string;
-  /** Default: one with the six strategies of the package. */
+  /** Default: one with the strategies of the package. */
   readonly factory?: LoadBalancerFactory | undefined;
-  /** The consumer's own zone, for `zone-aware`. */
+  /** The consumer's own zone. */
   readonly zone?: string | undefined;
   readonly clock?: Clock | undefined;
   readonly rng?: Rng | undefined;
@@ -34,23 +37,29 @@ export class EndpointPool implements Disposable {
   readonly service: string;
   readonly #clock: Clock;
   readonly #sets: EndpointSets;
+  readonly #maxInFlight: number;
+  readonly #slowStart: SlowStart | undefined;
+  #latencies: LatencyMetric | undefined;
   readonly #endpoints = new Map<string, PooledEndpoint>();
   readonly #freeSlots: number[] = [];
   #slots = 0;
+  #snapshots = 0;
   #list: readonly PooledEndpoint[] = [];
   readonly #ejections = new Map<PooledEndpoint, { readonly until: number; readonly timer: Timer }>();
   #closed = false;
 
+  /** @throws {ConfigValidationError} naming each wrong option */
   constructor(options: EndpointPoolOptions) {
-    const { service, zone, factory = new LoadBalancerFactory() } = options;
-    const { clock = systemClock, rng = systemRng, logger = globalLogger } = options;
+    checkBalancing('EndpointPool', options);
+    const { service, clock = systemClock } = options;
     this.service = service;
     this.#clock = clock;
-    this.#sets = new EndpointSets({
-      makeStrategy: (name) => factory.create(name, { service, zone, clock, rng }),
-      count: (endpoint) => this.#start(endpoint),
-      logger,
-    });
+    this.#maxInFlight = options.maxInFlight ?? 2 ** 30; // small integers compare faster than Infinity does
+    this.#slowStart =
+      options.slowStart === undefined
+        ? undefined
+        : new SlowStart(options.slowStart, clock, (endpoint) => this.#sets.warmed(endpoint));
+    this.#sets = new EndpointSets(this.#setMaker(options));
   }
 
   /** All endpoints, eligible or not, in the order of the snapshot. */
@@ -60,11 +69,23 @@ export class EndpointPool implements Disposable {
 
   /** Applies a snapshot: the complete list of the service's instances. Of several with one id, the last counts. */
   update(instances: readonly ServiceInstance[]): void {
-    const byId = new Map<string, ServiceInstance>();
-    for (const instance of instances) byId.set(instance.id, instance);
-    for (const endpoint of this.#endpoints.values()) if (!byId.has(endpoint.id)) this.#remove(endpoint);
-    this.#list = [...byId.values()].map((instance) => this.#keep(instance) ?? this.#add(instance));
-    this.#sets.update(this.#list);
+    this.#snapshots += 1;
+    const before = this.#list;
+    const present = this.#recognize(instances);
+    if (present === undefined) {
+      this.update([...new Map(instances.map((instance) => [instance.id, instance])).values()]);
+      return;
+    }
+    for (const endpoint of before) if (endpoint.seen !== this.#snapshots) this.#remove(endpoint);
+    this.#list = instances.map(
+      (instance, place) => this.#keep(present[place], instance) ?? this.#add(instance),
+    );
+    this.#sets.update(this.#list, this.#slots);
+  }
+
+  /** Asks all layers anew: something that a layer of yours goes by has changed. */
+  refresh(): void {
+    this.#sets.update(this.#list, this.#slots);
   }
 
   /**
@@ -83,34 +104,44 @@ export class EndpointPool implements Disposable {
   finish(endpoint: Endpoint, outcome: Outcome, latencyMs: number): void {
     if (!PooledEndpoint.is(endpoint) || endpoint.inFlight === 0) return;
     endpoint.inFlight -= 1;
+    if (endpoint.saturated) this.#relieve(endpoint);
     if (endpoint.gone) {
       if (endpoint.inFlight === 0) this.#freeSlots.push(endpoint.slot);
       return;
     }
+    this.#latencies?.finished(endpoint, outcome, latencyMs);
+    if (outcome === 'ok') this.#slowStart?.answered(endpoint);
     this.#sets.finished(endpoint, outcome, latencyMs);
   }
 
-  /** Takes an endpoint out of rotation for a while; a longer time replaces a shorter one. */
-  eject(endpoint: Endpoint, forMs: number): void {
+  /**
+   * Takes an endpoint out of rotation for a while; a longer time replaces a shorter one.
+   * @param options.unreachable nothing listens there, so that panic does not use it either, while there is another
+   */
+  eject(
+    endpoint: Endpoint,
+    forMs: number,
+    { unreachable = false }: { readonly unreachable?: boolean } = {},
+  ): void {
     if (!PooledEndpoint.is(endpoint) || endpoint.gone || this.#closed) return;
+    const isNews = !endpoint.ejected || (unreachable && !endpoint.unreachable);
     const until = this.#clock.monotonic() + forMs;
     const running = this.#ejections.get(endpoint);
-    if (running !== undefined && running.until >= until) return;
-    running?.timer.cancel();
-    this.#ejections.set(endpoint, {
-      until,
-      timer: this.#clock.setTimer(() => this.restore(endpoint), forMs),
-    });
-    if (endpoint.ejected) return;
+    if (running === undefined || running.until < until) {
+      running?.timer.cancel();
+      const timer = this.#clock.setTimer(() => this.restore(endpoint), forMs);
+      this.#ejections.set(endpoint, { until, timer });
+    }
     endpoint.ejected = true;
-    this.#sets.update(this.#list);
+    endpoint.unreachable ||= unreachable;
+    if (isNews) this.#sets.changed(endpoint);
   }
 
   /** Puts an ejected endpoint back into rotation. */
   restore(endpoint: Endpoint): void {
     if (!PooledEndpoint.is(endpoint) || !endpoint.ejected) return;
     this.#forgetEjection(endpoint);
-    this.#sets.update(this.#list);
+    this.#sets.changed(endpoint);
   }
 
   /** Stops its timers, and ejects no more. Attempts under way may finish. Idempotent. */
@@ -118,22 +149,89 @@ export class EndpointPool implements Disposable {
     this.#closed = true;
     for (const { timer } of this.#ejections.values()) timer.cancel();
     this.#ejections.clear();
+    this.#slowStart?.close();
   }
 
   [Symbol.dispose](): void {
     this.close();
   }
 
-  /** Hot path. */
-  #start(endpoint: Endpoint): void {
-    if (!PooledEndpoint.is(endpoint)) return;
-    endpoint.inFlight += 1;
-    this.#sets.started(endpoint);
+  #setMaker(options: EndpointPoolOptions): ConstructorParameters<typeof EndpointSets>[0] {
+    const { service, zone, factory = new LoadBalancerFactory(), zoneAware, layers = [], subset } = options;
+    const { clock = systemClock, rng = systemRng, logger = globalLogger } = options;
+    const context = { service, zone, clock, rng, latencies: () => this.#measureLatencies() };
+    const clientShare = typeof zoneAware === 'object' ? zoneAware.clientShare : undefined;
+    const zones = zone === undefined ? undefined : { own: zone, clientShare };
+    const usesZones = zoneAware !== undefined && zoneAware !== false;
+    return (strategy, wanted, join) =>
+      new EndpointSet({
+        service,
+        makeStrategy: () => factory.create(strategy, context),
+        wanted,
+        layers,
+        subset,
+        priority: {
+          overprovisioning: options.overprovisioning ?? 1.4,
+          panicThreshold: options.panicThreshold ?? 0.5,
+        },
+        zones: usesZones || strategy === 'zone-aware' ? zones : undefined,
+        count: this.#count,
+        join,
+        rng,
+        logger,
+      });
   }
 
-  #keep(instance: ServiceInstance): PooledEndpoint | undefined {
-    const endpoint = this.#endpoints.get(instance.id);
-    if (endpoint === undefined) return undefined;
+  /** Hot path. */
+  readonly #count = (endpoint: Endpoint): void => {
+    if (!PooledEndpoint.is(endpoint)) return;
+    endpoint.inFlight += 1;
+    this.#latencies?.started(endpoint);
+    this.#sets.started(endpoint);
+    if (endpoint.inFlight === this.#maxInFlight) {
+      endpoint.saturated = true;
+      this.#sets.changed(endpoint);
+    }
+  };
+
+  #relieve(endpoint: PooledEndpoint): void {
+    endpoint.saturated = false;
+    this.#sets.changed(endpoint);
+  }
+
+  #measureLatencies(): LatencyMetric {
+    if (this.#latencies === undefined) {
+      this.#latencies = new LatencyMetric({ clock: this.#clock });
+      for (const endpoint of this.#list) this.#latencies.reset(endpoint);
+    }
+    return this.#latencies;
+  }
+
+  /** By place, what is known of the instances of a snapshot; undefined if it has an id more than once. */
+  #recognize(instances: readonly ServiceInstance[]): readonly (PooledEndpoint | undefined)[] | undefined {
+    const newIds = new Set<string>();
+    const before = this.#list;
+    const present = new Array<PooledEndpoint | undefined>(instances.length);
+    for (let place = 0; place < instances.length; place += 1) {
+      const instance = instances[place];
+      if (instance === undefined) continue;
+      // Most of a snapshot is as it was, at the same place or near it.
+      const endpoint =
+        before[place]?.instance === instance ? before[place] : this.#endpoints.get(instance.id);
+      if (endpoint === undefined) {
+        if (newIds.has(instance.id)) return undefined;
+        newIds.add(instance.id);
+      } else {
+        if (endpoint.seen === this.#snapshots) return undefined;
+        endpoint.seen = this.#snapshots;
+      }
+      present[place] = endpoint;
+    }
+    return present;
+  }
+
+  #keep(endpoint: PooledEndpoint | undefined, instance: ServiceInstance): PooledEndpoint | undefined {
+    if (endpoint === undefined || endpoint.instance === instance) return endpoint;
     const { host, port, registeredAt } = endpoint.instance;
     if (host !== instance.host || port !== instance.port || registeredAt !== instance.registeredAt) {
       this.#remove(endpoint); // the same identity in another process: what was known does not hold for it
@@ -145,19 +243,25 @@ export class EndpointPool implements Disposable {
 
   #add(instance: ServiceInstance): PooledEndpoint {
     const endpoint = new PooledEndpoint(instance, this.#freeSlots.pop() ?? this.#slots++);
+    endpoint.seen = this.#snapshots;
     this.#endpoints.set(instance.id, endpoint);
+    this.#latencies?.reset(endpoint);
+    const isFirstSnapshot = this.#snapshots === 1;
+    this.#slowStart?.begin(endpoint, isFirstSnapshot ? this.#clock.now() - instance.registeredAt : 0);
     return endpoint;
   }
 
   #remove(endpoint: PooledEndpoint): void {
     this.#endpoints.delete(endpoint.id);
     this.#forgetEjection(endpoint);
+    this.#slowStart?.forget(endpoint);
     endpoint.gone = true;
     if (endpoint.inFlight === 0) this.#freeSlots.push(endpoint.slot);
   }
 
   #forgetEjection(endpoint: PooledEndpoint): void {
     endpoint.ejected = false;
+    endpoint.unreachable = false;
     this.#ejections.get(endpoint)?.timer.cancel();
     this.#ejections.delete(endpoint);
   }

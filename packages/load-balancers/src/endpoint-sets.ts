@@ -1,25 +1,21 @@
-import {
-  compileServiceFilter,
-  type DiscoveryLogger,
-  type InstancePredicate,
-  type ServiceFilter,
-} from '@sd/core';
-import { EndpointSet } from './endpoint-set.ts';
-import type { Endpoint, Outcome } from './endpoint.ts';
+import { compileServiceFilter, type InstancePredicate, type ServiceFilter } from '@sd/core';
+import type { EndpointSet } from './endpoint-set.ts';
+import type { Outcome } from './endpoint.ts';
 import { FilterKeys } from './filter-keys.ts';
-import type { Strategy } from './strategy.ts';
+import type { PooledEndpoint } from './pooled-endpoint.ts';
 
-export interface EndpointSetsParts {
-  readonly makeStrategy: (name: string) => Strategy;
-  /** Counts an attempt that a set has picked an endpoint for. */
-  readonly count: (endpoint: Endpoint) => void;
-  readonly logger: DiscoveryLogger;
-}
+/** Makes a set of a strategy. @throws {ConfigValidationError} when the strategy is unknown */
+export type SetMaker = (
+  strategy: string,
+  wanted: InstancePredicate | undefined,
+  join: (set: EndpointSet) => void,
+) => EndpointSet;
 
 /** The sets of one pool: makes them, finds them again, and tells them what happens. */
 export class EndpointSets {
-  readonly #parts: EndpointSetsParts;
-  #endpoints: readonly Endpoint[] = [];
+  readonly #make: SetMaker;
+  #endpoints: readonly PooledEndpoint[] = [];
+  #slots = 0;
   /** Finds a set without building its key: callers that use a filter often pass the same object. */
   readonly #byFilter = new WeakMap<ServiceFilter, Map<string, EndpointSet>>();
   readonly #byKey = new Map<string, EndpointSet>();
@@ -28,8 +24,8 @@ export class EndpointSets {
   readonly #joined = new Set<EndpointSet>();
   #listening: readonly EndpointSet[] = [];
 
-  constructor(parts: EndpointSetsParts) {
-    this.#parts = parts;
+  constructor(make: SetMaker) {
+    this.#make = make;
   }
 
   /** @throws {ConfigValidationError} when the strategy is unknown or the filter malformed */
@@ -37,19 +33,29 @@ export class EndpointSets {
     return this.#byFilter.get(filter)?.get(strategy) ?? this.#find(strategy, filter);
   }
 
-  update(endpoints: readonly Endpoint[]): void {
+  /** @param slots all slots are below this */
+  update(endpoints: readonly PooledEndpoint[], slots: number): void {
     this.#endpoints = endpoints;
-    for (const set of this.#joined) set.update(endpoints);
+    this.#slots = slots;
+    for (const set of this.#joined) set.update(endpoints, slots);
+  }
+
+  changed(endpoint: PooledEndpoint): void {
+    for (const set of this.#joined) set.changed(endpoint);
+  }
+
+  warmed(endpoint: PooledEndpoint): void {
+    for (const set of this.#joined) set.warmed(endpoint);
   }
 
   /** Hot path. */
-  started(endpoint: Endpoint): void {
+  started(endpoint: PooledEndpoint): void {
     const sets = this.#listening;
     for (let index = 0; index < sets.length; index += 1) sets[index]?.started(endpoint);
   }
 
   /** Hot path. */
-  finished(endpoint: Endpoint, outcome: Outcome, latencyMs: number): void {
+  finished(endpoint: PooledEndpoint, outcome: Outcome, latencyMs: number): void {
     const sets = this.#listening;
     for (let index = 0; index < sets.length; index += 1) sets[index]?.finished(endpoint, outcome, latencyMs);
   }
@@ -58,7 +64,8 @@ export class EndpointSets {
     const wanted = compileServiceFilter(filter);
     const filterKey = this.#filterKeys.keyOf(filter);
     const key = `${strategy} ${filterKey}`;
-    const set = this.#byKey.get(key) ?? this.#make(strategy, filterKey === '{}' ? undefined : wanted);
+    const set =
+      this.#byKey.get(key) ?? this.#make(strategy, filterKey === '{}' ? undefined : wanted, this.#join);
     this.#byKey.delete(key);
     this.#byKey.set(key, set);
     for (const oldest of this.#byKey.keys()) {
@@ -70,16 +77,6 @@ export class EndpointSets {
     return set;
   }
 
-  #make(strategy: string, wanted: InstancePredicate | undefined): EndpointSet {
-    return new EndpointSet({
-      strategy: this.#parts.makeStrategy(strategy),
-      wanted,
-      count: this.#parts.count,
-      join: this.#join,
-      logger: this.#parts.logger,
-    });
-  }
-
   /** A set joins with its first use, and again if it is used after it had to make room. */
   readonly #join = (set: EndpointSet): void => {
     this.#joined.add(set);
@@ -89,7 +86,7 @@ export class EndpointSets {
       oldest.leave();
     }
     this.#listening = [...this.#joined].filter(({ listens }) => listens);
-    set.update(this.#endpoints);
+    set.update(this.#endpoints, this.#slots);
   };
 }
 

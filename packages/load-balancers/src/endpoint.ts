@@ -14,11 +14,8 @@ export interface Endpoint {
   readonly inFlight: number;
   /** Taken out of rotation for a while because attempts on it failed. */
   readonly ejected: boolean;
-}
-
-/** The weight that a strategy reckons with: where all weights are 0, all are equal. */
-export function weightOf({ instance }: Endpoint): number {
-  return instance.weight > 0 ? instance.weight : 1;
+  /** Of its weight, the part that it bears while it is new, 0 to 1. 1 without slow start. */
+  readonly warmth: number;
 }
 
 /**

@@ -1,18 +1,26 @@
 import { ConfigValidationError, describeValue, systemClock, systemRng } from '@sd/core';
-import { IpHash } from './strategies/ip-hash.ts';
+import { LatencyMetric } from './latency-metric.ts';
+import { ConsistentHash } from './strategies/consistent-hash.ts';
+import { HashRing } from './strategies/hash-ring.ts';
 import { LeastConnections } from './strategies/least-connections.ts';
+import { LeastRequest } from './strategies/least-request.ts';
+import { Listed } from './strategies/listed.ts';
+import { MaglevTable } from './strategies/maglev-table.ts';
+import { PeakEwma } from './strategies/peak-ewma.ts';
 import { Random } from './strategies/random.ts';
+import { RendezvousTable } from './strategies/rendezvous-table.ts';
 import { RoundRobin } from './strategies/round-robin.ts';
+import { Sticky } from './strategies/sticky.ts';
+import { WeightedRandom } from './strategies/weighted-random.ts';
 import { WeightedRoundRobin } from './strategies/weighted-round-robin.ts';
-import { ZoneAware } from './strategies/zone-aware.ts';
-import type { Strategy, StrategyContext } from './strategy.ts';
+import type { IncrementalStrategy, Strategy, StrategyContext } from './strategy.ts';
 
 /** Makes a strategy with state of its own: it is called once for each set of each service. */
-export type StrategyCreator = (context: StrategyContext) => Strategy;
+export type StrategyCreator = (context: StrategyContext) => Strategy | IncrementalStrategy;
 
 export type BuiltInStrategy = keyof typeof builtIn;
 
-/** Strategies by name: the six of the package, and those that users register. */
+/** Strategies by name: those of the package, and those that users register. */
 export class LoadBalancerFactory {
   readonly #creators = new Map<string, StrategyCreator>(Object.entries(builtIn));
 
@@ -48,29 +56,47 @@ export class LoadBalancerFactory {
    * A new strategy.
    * @throws {ConfigValidationError} when no strategy has this name, or its creator makes something else
    */
-  create(name: string, context: Partial<StrategyContext> = {}): Strategy {
-    const strategy = this.get(name)({
-      service: context.service ?? '',
-      zone: context.zone,
-      clock: context.clock ?? systemClock,
-      rng: context.rng ?? systemRng,
-    });
-    const isStrategy = ['update', 'pick'].every(
-      (method) => typeof Reflect.get(Object(strategy), method) === 'function',
-    );
-    if (!isStrategy)
-      throw mistake(`creator of "${name}"`, strategy, 'one that returns a Strategy: update(), pick()');
-    return strategy;
+  create(name: string, context: Partial<StrategyContext> = {}): IncrementalStrategy {
+    const { clock = systemClock, rng = systemRng, zone, service = '' } = context;
+    const latencies = context.latencies ?? ((): LatencyMetric => new LatencyMetric({ clock }));
+    const strategy = this.get(name)({ service, zone, clock, rng, latencies });
+    if (isSimple(strategy)) return new Listed(strategy);
+    if (isIncremental(strategy)) return strategy;
+    const expected = 'one that returns a Strategy: update(), pick()';
+    throw mistake(`creator of "${name}"`, strategy, expected);
   }
 }
+
+function isSimple(strategy: Strategy | IncrementalStrategy): strategy is Strategy {
+  return hasMethods(strategy, 'update', 'pick');
+}
+
+function isIncremental(strategy: Strategy | IncrementalStrategy): strategy is IncrementalStrategy {
+  return hasMethods(strategy, 'add', 'remove', 'reweigh', 'suspend', 'resume', 'pick');
+}
+
+function hasMethods(value: unknown, ...names: readonly string[]): boolean {
+  return names.every((name) => typeof Reflect.get(Object(value), name) === 'function');
+}
+
+const ringHash = ({ rng }: StrategyContext): IncrementalStrategy =>
+  new ConsistentHash({ table: new HashRing(), rng });
 
 const builtIn = {
   'round-robin': ({ rng }: StrategyContext) => new RoundRobin({ rng }),
   random: ({ rng }: StrategyContext) => new Random({ rng }),
-  'least-connections': ({ rng }: StrategyContext) => new LeastConnections({ rng }),
   'weighted-round-robin': ({ rng }: StrategyContext) => new WeightedRoundRobin({ rng }),
-  'ip-hash': ({ rng }: StrategyContext) => new IpHash({ rng }),
-  'zone-aware': ({ zone, rng }: StrategyContext) => new ZoneAware({ zone, rng }),
+  'weighted-random': ({ rng }: StrategyContext) => new WeightedRandom({ rng }),
+  'least-connections': ({ rng }: StrategyContext) => new LeastConnections({ rng }),
+  'least-request': ({ rng }: StrategyContext) => new LeastRequest({ rng }),
+  'peak-ewma': ({ rng, latencies }: StrategyContext) => new PeakEwma({ rng, latencies: latencies() }),
+  'ip-hash': ringHash,
+  'ring-hash': ringHash,
+  maglev: ({ rng }: StrategyContext) => new ConsistentHash({ table: new MaglevTable(), rng }),
+  rendezvous: ({ rng }: StrategyContext) => new ConsistentHash({ table: new RendezvousTable(), rng }),
+  sticky: ({ rng }: StrategyContext) => new Sticky({ rng }),
+  // Its pool puts the zones before it, whatever its options say of them.
+  'zone-aware': ({ rng }: StrategyContext) => new WeightedRoundRobin({ rng }),
 } satisfies Record<string, StrategyCreator>;
 
 function mistake(field: string, received: unknown, expected: string): ConfigValidationError {

@@ -14,8 +14,15 @@ export class PooledEndpoint implements Endpoint {
   instance: ServiceInstance;
   inFlight = 0;
   ejected = false;
+  /** Ejected because nothing listens there: no use even in panic, while there is another. */
+  unreachable = false;
+  /** As many in flight as it may have. */
+  saturated = false;
+  warmth = 1;
   /** It left the pool; attempts on it may still be under way. */
   gone = false;
+  /** Number of the snapshot that had it last. */
+  seen = 0;
 
   constructor(instance: ServiceInstance, slot: number) {
     this.id = instance.id;

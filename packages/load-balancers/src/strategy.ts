@@ -1,28 +1,51 @@
 import type { Clock, Rng } from '@sd/core';
 import type { Endpoint, Outcome } from './endpoint.ts';
+import type { LatencyMetric } from './latency-metric.ts';
 
-/**
- * Orders the endpoints inside a set. It has its own state for one set of one service, and does its work in `update`,
- * so that `pick` is O(1) and allocates nothing.
- */
-export interface Strategy {
+/** Orders endpoints. It has its own state for one set of one service, and does its work when something changes. */
+export interface Picker {
   /**
-   * The set changed: members, weights or other data. In the order of the snapshot, which a view sorts by id;
-   * the array is not changed afterwards.
-   */
-  update(endpoints: readonly Endpoint[]): void;
-
-  /**
-   * Hot path. The next endpoint: one that was not tried while there is one; undefined only when the set is empty.
+   * Hot path. The next endpoint: one that was not tried while there is one; undefined only when there is nobody.
    * The pool counts the attempt.
    */
   pick(request: PickRequest): Endpoint | undefined;
 
-  /** An attempt was counted on an endpoint, of this set or of another set of the same pool. */
+  /** An attempt was counted on one of its endpoints, through this set or another of the same pool. */
   started?(endpoint: Endpoint): void;
 
   /** An attempt ended; `latencyMs` is meaningless when it was cancelled. */
   finished?(endpoint: Endpoint, outcome: Outcome, latencyMs: number): void;
+
+  /** Whether its last pick is where the request's key belongs (`sticky`) or makes do with another (`fallback`). */
+  readonly affinity?: Affinity | undefined;
+}
+
+export type Affinity = 'sticky' | 'fallback';
+
+/** The simple form of a strategy: it gets the whole list anew with each change. */
+export interface Strategy extends Picker {
+  /**
+   * Members, weights or other data changed. The arrays are not changed afterwards.
+   * @param endpoints those a pick may return, in the order in which the pool came to know them
+   * @param weights theirs, by place: above 0, on any scale, slow start included
+   */
+  update(endpoints: readonly Endpoint[], weights: readonly number[]): void;
+}
+
+/**
+ * The form of a strategy that is told of each change by itself, so that one change among 10,000 endpoints costs O(1).
+ * Weights are above 0, on any scale, without slow start: that is `weight * endpoint.warmth`.
+ */
+export interface IncrementalStrategy extends Picker {
+  add(endpoint: Endpoint, weight: number): void;
+  remove(endpoint: Endpoint): void;
+  /** Its weight or its warmth is another. It may be suspended, and stays so. */
+  reweigh(endpoint: Endpoint, weight: number): void;
+  /** Out of rotation for now; it stays a member, so that keys that belong to others stay where they are. */
+  suspend(endpoint: Endpoint): void;
+  resume(endpoint: Endpoint): void;
+  /** What changed is complete, be it one endpoint or a whole snapshot. Called before the next pick. */
+  settle?(): void;
 }
 
 /** What a strategy may know of a request. Make it once per call, not per pick. */
@@ -42,6 +65,8 @@ export interface StrategyContext {
   readonly zone: string | undefined;
   readonly clock: Clock;
   readonly rng: Rng;
+  /** The latencies of the pool's endpoints; kept from the first time that a strategy asks for them. */
+  readonly latencies: () => LatencyMetric;
 }
 
 /** The first endpoint from index `from` on, around the end, that was not tried; if all were, the one at `from`. */

@@ -155,7 +155,14 @@ describe('a pool', () => {
 
   it('ignores endpoints that are none of a pool', () => {
     const pool = poolOf([instance('a')]);
-    const stranger: Endpoint = { id: 'a', instance: instance('a'), slot: 0, inFlight: 1, ejected: false };
+    const stranger: Endpoint = {
+      id: 'a',
+      instance: instance('a'),
+      slot: 0,
+      inFlight: 1,
+      ejected: false,
+      warmth: 1,
+    };
     pool.finish(stranger, 'ok', 1);
     pool.eject(stranger, 1_000);
     pool.restore(stranger);

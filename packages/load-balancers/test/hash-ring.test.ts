@@ -1,31 +1,51 @@
 import { seededRng } from '@sd/core';
 import { describe, expect, it } from 'vitest';
-import { HashRing } from '../src/strategies/hash-ring.ts';
+import { HashRing, type Endpoint } from '../src/index.ts';
+import { instances, poolOf } from './pools.ts';
 
-const names = (count: number): string[] => Array.from({ length: count }, (_, index) => `name-${index}`);
-const ringOf = (count: number): HashRing => new HashRing(names(count), new Array<number>(count).fill(1));
+const hashes = Array.from({ length: 20_000 }, (_, index) => (index * 214_748.3647) >>> 0);
+
+function ringOf(endpoints: readonly Endpoint[], weights: readonly number[] = []): HashRing {
+  const ring = new HashRing();
+  endpoints.forEach((endpoint, place) => ring.set(endpoint, weights[place] ?? 1));
+  ring.settle();
+  return ring;
+}
+
+const members = (count: number): readonly Endpoint[] => poolOf(instances(count)).endpoints;
 
 describe('HashRing', () => {
   it('has 512 points for each of up to 512 members, and no more than 2^18 and one each beyond', () => {
-    expect(ringOf(3).size).toBe(3 * 512);
-    expect(ringOf(512).size).toBe(2 ** 18);
-    expect(ringOf(5_000).size).toBeLessThanOrEqual(2 ** 18 + 5_000);
-    expect(new HashRing(names(3), [10_000, 0.001, 0.001]).size).toBeLessThan(2 ** 18);
-  });
-
-  it('finds for every hash the first point from there on, around the end', () => {
-    const ring = ringOf(7);
-    const rng = seededRng(1);
-    const hashes = [0, 2 ** 32 - 1, ...Array.from({ length: 5_000 }, () => Math.floor(rng() * 2 ** 32))];
-    hashes.sort((left, right) => left - right);
-    const found = hashes.map((hash) => ring.find(hash));
-    const last = found.lastIndexOf(ring.size - 1);
-    expect(found.slice(0, last + 1)).toEqual(found.slice(0, last + 1).sort((left, right) => left - right));
-    expect(found.slice(last + 1).every((index) => index === 0)).toBe(true);
-    expect(new Set(found).size).toBeGreaterThan(2_000);
+    expect(ringOf(members(3)).size).toBe(3 * 512);
+    expect(ringOf(members(512)).size).toBe(2 ** 18);
+    expect(ringOf(members(5_000)).size).toBeLessThanOrEqual(2 ** 18 + 5_000);
+    expect(ringOf(members(3), [10_000, 0.001, 0.001]).size).toBeLessThan(2 ** 18);
   });
 
   it('has nothing to find where there is nobody', () => {
-    expect([ringOf(0).size, ringOf(0).find(123)]).toEqual([0, 0]);
+    expect([ringOf([]).size, ringOf([]).ownerOf(123)]).toEqual([0, -1]);
+  });
+
+  it.each([6, 40, 700])('is the same ring after any changes among %d as one that is made anew', (count) => {
+    const rng = seededRng(count);
+    const all = members(count);
+    const ring = new HashRing();
+    let present = new Map<Endpoint, number>();
+    for (let step = 0; step < 30; step += 1) {
+      const next = new Map(present);
+      for (let changes = Math.floor(rng() ** 3 * count); changes >= 0; changes -= 1) {
+        const endpoint = all[Math.floor(rng() * count)];
+        if (endpoint === undefined) continue;
+        if (next.has(endpoint) && rng() < 0.5) next.delete(endpoint);
+        else next.set(endpoint, 1 + Math.floor(rng() * 4));
+      }
+      for (const endpoint of present.keys()) if (!next.has(endpoint)) ring.remove(endpoint);
+      for (const [endpoint, weight] of next) if (present.get(endpoint) !== weight) ring.set(endpoint, weight);
+      ring.settle();
+      present = next;
+      const anew = ringOf([...present.keys()], [...present.values()]);
+      expect(hashes.filter((hash) => ring.ownerOf(hash) !== anew.ownerOf(hash))).toEqual([]);
+      expect(ring.size).toBe(anew.size);
+    }
   });
 });

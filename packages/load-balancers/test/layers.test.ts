@@ -30,8 +30,8 @@ describe('status', () => {
     expect(eligible({ a: { status: 'healthy' }, b: { status: 'unknown' } })).toEqual(['a', 'b']);
   });
 
-  it('lets degraded instances take requests only when there is nothing better', () => {
-    expect(eligible({ a: { status: 'degraded' }, b: {} })).toEqual(['b']);
+  it('lets degraded instances take requests only when the healthy ones cannot bear all', () => {
+    expect(eligible({ a: { status: 'degraded' }, b: {}, c: {}, d: {} })).toEqual(['b', 'c', 'd']);
     expect(eligible({ a: { status: 'degraded' }, b: { status: 'unhealthy' } })).toEqual(['a']);
   });
 
@@ -64,8 +64,12 @@ describe('priority', () => {
     expect(eligible({ a: best, b: best, c: { priority: 2 }, d: { priority: 3 } })).toEqual(['c']);
   });
 
-  it('does not fail over while one of the best is left', () => {
-    expect(eligible({ a: { ejected: true }, b: {}, c: { priority: 1 } })).toEqual(['b']);
+  it('does not fail over while the best can bear all', () => {
+    expect(eligible({ a: { ejected: true }, b: {}, c: {}, d: {}, e: { priority: 1 } })).toEqual([
+      'b',
+      'c',
+      'd',
+    ]);
   });
 
   it('comes back to the best when all are ejected', () => {

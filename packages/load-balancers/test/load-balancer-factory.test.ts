@@ -2,6 +2,7 @@ import { ConfigValidationError, ManualClock, seededRng } from '@sd/core';
 import { describe, expect, it } from 'vitest';
 import {
   firstUntried,
+  LatencyMetric,
   LoadBalancerFactory,
   RoundRobin,
   type Endpoint,
@@ -11,7 +12,17 @@ import {
 } from '../src/index.ts';
 import { inTurn, instances, poolOf, tally, weighted } from './pools.ts';
 
-const six = ['round-robin', 'random', 'least-connections', 'weighted-round-robin', 'ip-hash', 'zone-aware'];
+const builtIn = [
+  ...[
+    'round-robin',
+    'random',
+    'weighted-round-robin',
+    'weighted-random',
+    'least-connections',
+    'least-request',
+  ],
+  ...['peak-ewma', 'ip-hash', 'ring-hash', 'maglev', 'rendezvous', 'sticky', 'zone-aware'],
+];
 
 /** Sends everything to the newest version of the service. */
 class Newest implements Strategy {
@@ -30,8 +41,8 @@ class Newest implements Strategy {
 }
 
 describe('LoadBalancerFactory', () => {
-  it('knows the six strategies', () => {
-    expect(new LoadBalancerFactory().names).toEqual(six);
+  it('knows the strategies of the package', () => {
+    expect(new LoadBalancerFactory().names).toEqual(builtIn);
   });
 
   it('makes a strategy of its own for everybody who asks', () => {
@@ -54,7 +65,8 @@ describe('LoadBalancerFactory', () => {
     });
     const [clock, rng] = [new ManualClock(), seededRng(1)];
     poolOf([], { factory, service: 'orders', zone: 'a', clock, rng }).set('spy');
-    expect(contexts).toEqual([{ service: 'orders', zone: 'a', clock, rng }]);
+    expect(contexts).toMatchObject([{ service: 'orders', zone: 'a', clock, rng }]);
+    expect(contexts[0]?.latencies()).toBeInstanceOf(LatencyMetric);
   });
 
   it("runs a user's own strategy in a pool", () => {
@@ -64,11 +76,11 @@ describe('LoadBalancerFactory', () => {
       instances(3, (index) => ({ version: versions[index] })),
       { factory },
     );
-    expect(factory.names).toEqual([...six, 'newest']);
+    expect(factory.names).toEqual([...builtIn, 'newest']);
     expect(tally(inTurn(pool, pool.set('newest'), 10))).toEqual({ 'i-001': 5, 'i-002': 5 });
   });
 
-  it("lets a user's own strategy replace one of the six, in this factory only", () => {
+  it("lets a user's own strategy replace one of the package, in this factory only", () => {
     const factory = new LoadBalancerFactory().register('random', () => new RoundRobin({ rng: () => 0 }));
     const pool = poolOf(weighted(1, 1), { factory });
     expect(inTurn(pool, pool.set('random'), 4)).toEqual(['a', 'b', 'a', 'b']);

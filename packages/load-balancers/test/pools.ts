@@ -11,6 +11,7 @@ import {
   type Endpoint,
   type EndpointPoolOptions,
   type EndpointSet,
+  type IncrementalStrategy,
   type PickRequest,
 } from '../src/index.ts';
 
@@ -59,6 +60,13 @@ export function pick(set: EndpointSet, request: PickRequest = anyRequest): Endpo
   const endpoint = set.pick(request);
   if (endpoint === undefined) throw new Error('nothing to pick');
   return endpoint;
+}
+
+/** A strategy by itself, with the endpoints of a pool as its members. */
+export function filled<T extends IncrementalStrategy>(strategy: T, { endpoints }: EndpointPool): T {
+  for (const endpoint of endpoints) strategy.add(endpoint, endpoint.instance.weight);
+  strategy.settle?.();
+  return strategy;
 }
 
 export function tally(ids: readonly string[]): Record<string, number> {

@@ -1,7 +1,7 @@
 import { seededRng } from '@sd/core';
 import { describe, expect, it } from 'vitest';
 import { Random } from '../src/index.ts';
-import { inTurn, instances, poolOf, tally, weighted } from './pools.ts';
+import { filled, inTurn, instances, poolOf, tally, weighted } from './pools.ts';
 
 /** Pearson's chi-squared against equal shares. */
 function chiSquared(picked: readonly string[], among: number): number {
@@ -23,8 +23,7 @@ describe('random', () => {
 
   it('gives the untried ones the same chance, not the neighbour of a tried one two', () => {
     const pool = poolOf(instances(4));
-    const strategy = new Random({ rng: seededRng(3) });
-    strategy.update(pool.endpoints);
+    const strategy = filled(new Random({ rng: seededRng(3) }), pool);
     const request = { key: undefined, tried: pool.endpoints.slice(0, 1) };
     const picked = Array.from({ length: 9_000 }, () => strategy.pick(request)?.id ?? 'none');
     // 99.9 % at 2 degrees of freedom.
@@ -33,8 +32,7 @@ describe('random', () => {
 
   it('finds the one untried among many', () => {
     const pool = poolOf(weighted(...new Array<number>(26).fill(1)));
-    const strategy = new Random({ rng: seededRng(3) });
-    strategy.update(pool.endpoints);
+    const strategy = filled(new Random({ rng: seededRng(3) }), pool);
     const request = { key: undefined, tried: pool.endpoints.slice(0, 25) };
     expect(Array.from({ length: 50 }, () => strategy.pick(request)?.id).every((id) => id === 'z')).toBe(true);
   });

@@ -1,7 +1,7 @@
 import { seededRng } from '@sd/core';
 import { describe, expect, it } from 'vitest';
 import { RoundRobin } from '../src/index.ts';
-import { inTurn, instances, poolOf, tally, weighted } from './pools.ts';
+import { filled, inTurn, instances, poolOf, tally, weighted } from './pools.ts';
 
 const without = <T>(list: readonly T[], index: number): T[] => list.filter((_, at) => at !== index);
 
@@ -33,13 +33,14 @@ describe('round-robin', () => {
     expect(inTurn(pool, set, 2).join('')).toBe('cd');
   });
 
-  it('goes on with the endpoint that was due when others come and go', () => {
+  it('goes on with those that were due, and newcomers, when others come and go', () => {
     const all = instances(6);
     const pool = poolOf(without(all, 5), { rng: () => 0 });
     const set = pool.set('round-robin');
     expect(inTurn(pool, set, 3)).toEqual(['i-000', 'i-001', 'i-002']);
     pool.update(without(all, 0));
-    expect(inTurn(pool, set, 4)).toEqual(['i-003', 'i-004', 'i-005', 'i-001']);
+    expect(inTurn(pool, set, 3).sort()).toEqual(['i-003', 'i-004', 'i-005']);
+    expect(inTurn(pool, set, 2).sort()).toEqual(['i-001', 'i-002']);
   });
 
   it('goes on with the next one when the endpoint that was due has left', () => {
@@ -64,8 +65,7 @@ describe('round-robin', () => {
 
   it('does not give an endpoint two turns because the one before it had been tried', () => {
     const pool = poolOf(weighted(1, 1, 1));
-    const strategy = new RoundRobin({ rng: () => 0 });
-    strategy.update(pool.endpoints);
+    const strategy = filled(new RoundRobin({ rng: () => 0 }), pool);
     const [a] = pool.endpoints;
     const second = strategy.pick({ key: undefined, tried: a === undefined ? [] : [a] });
     expect([second?.id, strategy.pick({ key: undefined, tried: [] })?.id]).toEqual(['b', 'c']);

@@ -1,12 +1,6 @@
 import { ConfigValidationError } from '@sd/core';
 import { describe, expect, it } from 'vitest';
-import {
-  LeastConnections,
-  LoadBalancerFactory,
-  ZoneAware,
-  type EndpointPool,
-  type ZoneAwareOptions,
-} from '../src/index.ts';
+import { EndpointPool, type ZoneOptions } from '../src/index.ts';
 import { atOnce, ids, inTurn, instance, pick, poolOf, tally } from './pools.ts';
 
 /** `{ a: 3, b: 2 }`: three endpoints in zone a, two in zone b, of weight 1 each unless given. */
@@ -23,12 +17,8 @@ function shares(pool: EndpointPool, strategy = 'zone-aware'): Record<string, num
   return Object.fromEntries(Object.entries(counts).map(([zone, count]) => [zone, count / 200]));
 }
 
-function poolWith(options: ZoneAwareOptions, sizes: Readonly<Record<string, number>>): EndpointPool {
-  const factory = new LoadBalancerFactory().register(
-    'zone-aware',
-    ({ zone, rng }) => new ZoneAware({ zone, rng, ...options }),
-  );
-  return poolOf(zones(sizes), { zone: 'a', factory });
+function poolWith(zoneAware: ZoneOptions, sizes: Readonly<Record<string, number>>): EndpointPool {
+  return poolOf(zones(sizes), { zone: 'a', zoneAware });
 }
 
 /** Within one per cent of all calls. */
@@ -90,7 +80,9 @@ describe('zone-aware', () => {
   });
 
   it.each([-0.1, 1.1, Number.NaN])('refuses a share of consumers of %d', (clientShare) => {
-    expect(() => new ZoneAware({ clientShare })).toThrow(ConfigValidationError);
+    expect(() => new EndpointPool({ service: 'orders', zoneAware: { clientShare } })).toThrow(
+      ConfigValidationError,
+    );
   });
 
   it.each([
@@ -98,7 +90,7 @@ describe('zone-aware', () => {
     ['nobody is in its zone', 'elsewhere'],
   ])('goes by capacity alone when %s', (_what, zone) => {
     const pool = poolOf(zones({ a: 1, b: 3 }), { zone });
-    expect(shares(pool)).toEqual({ a: 25, b: 75 });
+    expectNear(shares(pool), { a: 25, b: 75 });
   });
 
   it('is a round robin when there is one zone', () => {
@@ -130,8 +122,8 @@ describe('zone-aware', () => {
   });
 
   it('chooses inside a zone as told', () => {
-    const pool = poolWith({ inner: () => new LeastConnections() }, { a: 2, b: 2 });
-    const set = pool.set('zone-aware');
+    const pool = poolOf(zones({ a: 2, b: 2 }), { zone: 'a', zoneAware: true });
+    const set = pool.set('least-connections');
     const underWay = Array.from({ length: 10 }, () => pick(set));
     expect(tally(ids(underWay))).toEqual({ a0: 5, a1: 5 });
     const last = underWay.at(-1)?.id ?? '';

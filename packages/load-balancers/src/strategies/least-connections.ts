@@ -1,6 +1,7 @@
 import { systemRng, type Rng } from '@sd/core';
-import { weightOf, type Endpoint } from '../endpoint.ts';
-import type { PickRequest, Strategy } from '../strategy.ts';
+import { grownFloats, grownInts } from '../columns.ts';
+import type { Endpoint } from '../endpoint.ts';
+import type { IncrementalStrategy, PickRequest } from '../strategy.ts';
 
 /**
  * The endpoint with the fewest attempts in flight for its weight; among equals, one after the other and in proportion
@@ -12,14 +13,13 @@ import type { PickRequest, Strategy } from '../strategy.ts';
  *
  * It knows only what this consumer has in flight, and an endpoint that fails fast looks idle.
  */
-export class LeastConnections implements Strategy {
+export class LeastConnections implements IncrementalStrategy {
   readonly #rng: Rng;
   // Columns by slot.
-  #members: (Endpoint | undefined)[] = [];
-  /** Weight relative to the heaviest, and the level that one attempt adds: its inverse. */
-  #share = new Float64Array(0);
-  #cost = new Float64Array(0);
-  /** Of several at the same level, one is due when its credit reaches 1; a visit adds its share. */
+  /** Those in a list, so neither strangers nor suspended ones. */
+  readonly #members: (Endpoint | undefined)[] = [];
+  #weights = new Float64Array(0);
+  /** Of several at the same level, one is due when its credit reaches 1; a visit adds its share of the heaviest. */
   #credit = new Float64Array(0);
   #level = new Int32Array(0);
   #next = new Int32Array(0);
@@ -27,32 +27,66 @@ export class LeastConnections implements Strategy {
   /** By level: the slot at the head of its circular list, or `none`. */
   #heads: number[] = [];
   #lowest = 0;
+  /** The heaviest of all members', suspended ones included. */
+  #heaviest = 0;
+  #levelsAreStale = false;
+  #begun = false;
 
   constructor({ rng = systemRng }: { readonly rng?: Rng | undefined } = {}) {
     this.#rng = rng;
   }
 
-  update(endpoints: readonly Endpoint[]): void {
-    const newcomers = new Set(endpoints);
-    const staying = this.#inTurn().filter((endpoint) => newcomers.delete(endpoint));
-    const slots = endpoints.reduce((most, { slot }) => Math.max(most, slot + 1), 0);
-    const credit = new Float64Array(slots);
-    for (const { slot } of staying) credit[slot] = this.#credit[slot] ?? 0;
-    this.#members = new Array<Endpoint | undefined>(slots).fill(undefined);
-    this.#share = new Float64Array(slots);
-    this.#cost = new Float64Array(slots);
-    this.#credit = credit;
-    this.#level = new Int32Array(slots);
-    this.#next = new Int32Array(slots);
-    this.#previous = new Int32Array(slots);
+  add(endpoint: Endpoint, weight: number): void {
+    const { slot } = endpoint;
+    this.#weights = grownFloats(this.#weights, slot + 1);
+    this.#credit = grownFloats(this.#credit, slot + 1);
+    this.#level = grownInts(this.#level, slot + 1);
+    this.#next = grownInts(this.#next, slot + 1);
+    this.#previous = grownInts(this.#previous, slot + 1);
+    this.#credit[slot] = 0;
+    this.#weigh(slot, weight);
+    this.resume(endpoint);
+  }
+
+  remove(endpoint: Endpoint): void {
+    this.suspend(endpoint);
+    if (this.#weights[endpoint.slot] === this.#heaviest) this.#levelsAreStale = true;
+    this.#weights[endpoint.slot] = 0;
+  }
+
+  reweigh(endpoint: Endpoint, weight: number): void {
+    const { slot } = endpoint;
+    if (weight < (this.#weights[slot] ?? 0) && this.#weights[slot] === this.#heaviest)
+      this.#levelsAreStale = true;
+    this.#weigh(slot, weight);
+    if (this.#members[slot] === endpoint) this.#move(endpoint);
+  }
+
+  suspend(endpoint: Endpoint): void {
+    if (this.#members[endpoint.slot] !== endpoint) return;
+    this.#members[endpoint.slot] = undefined;
+    this.#unlink(endpoint.slot);
+  }
+
+  resume(endpoint: Endpoint): void {
+    if (this.#members[endpoint.slot] === endpoint) return;
+    this.#members[endpoint.slot] = endpoint;
+    this.#append(endpoint.slot, this.#levelOf(endpoint));
+  }
+
+  settle(): void {
+    const begins = !this.#begun;
+    if (!begins && !this.#levelsAreStale) return;
+    const members = this.#inTurn();
+    this.#levelsAreStale = false;
     this.#heads = [];
     this.#lowest = 0;
-    const heaviest = endpoints.reduce((most, endpoint) => Math.max(most, weightOf(endpoint)), 0);
-    for (const endpoint of [...staying, ...fromAnywhere([...newcomers], this.#rng)]) {
-      this.#members[endpoint.slot] = endpoint;
-      this.#share[endpoint.slot] = weightOf(endpoint) / heaviest;
-      this.#cost[endpoint.slot] = heaviest / weightOf(endpoint);
-      this.#append(endpoint.slot, this.#levelOf(endpoint));
+    this.#heaviest = this.#weights.reduce((most, weight) => Math.max(most, weight), 0);
+    const start = begins ? Math.floor(this.#rng() * members.length) : 0;
+    this.#begun = members.length > 0;
+    for (let index = 0; index < members.length; index += 1) {
+      const endpoint = members[(start + index) % members.length];
+      if (endpoint !== undefined) this.#append(endpoint.slot, this.#levelOf(endpoint));
     }
   }
 
@@ -78,11 +112,18 @@ export class LeastConnections implements Strategy {
     this.#move(endpoint);
   }
 
+  #weigh(slot: number, weight: number): void {
+    this.#weights[slot] = weight;
+    if (weight <= this.#heaviest) return;
+    this.#heaviest = weight;
+    this.#levelsAreStale = true;
+  }
+
   /** Turns the lowest level's list until the endpoint at its head is due. */
   #due(head: number): number {
     let slot = head;
     for (let passedOver = 0; passedOver < mostPassedOver; passedOver += 1) {
-      const credit = (this.#credit[slot] ?? 0) + (this.#share[slot] ?? 1);
+      const credit = (this.#credit[slot] ?? 0) + this.#bearing(slot) / this.#heaviest;
       this.#credit[slot] = credit < 1 ? credit : credit - 1;
       if (credit >= 1) break;
       slot = this.#next[slot] ?? head;
@@ -113,15 +154,18 @@ export class LeastConnections implements Strategy {
 
   /** Also when the level stays: the endpoint goes behind its equals, so that ties are spread. */
   #move(endpoint: Endpoint): void {
-    const { slot } = endpoint;
-    if (this.#members[slot] !== endpoint) return; // of another set of the pool
+    if (this.#members[endpoint.slot] !== endpoint) return; // of another set of the pool, or suspended
+    this.#unlink(endpoint.slot);
+    this.#append(endpoint.slot, this.#levelOf(endpoint));
+  }
+
+  #unlink(slot: number): void {
     const next = this.#next[slot] ?? slot;
     const previous = this.#previous[slot] ?? slot;
     const level = this.#level[slot] ?? 0;
     this.#next[previous] = next;
     this.#previous[next] = previous;
     if (this.#heads[level] === slot) this.#heads[level] = next === slot ? none : next;
-    this.#append(slot, this.#levelOf(endpoint));
   }
 
   #append(slot: number, level: number): void {
@@ -143,7 +187,13 @@ export class LeastConnections implements Strategy {
   }
 
   #levelOf({ slot, inFlight }: Endpoint): number {
-    return Math.min(topLevel, Math.floor(inFlight * (this.#cost[slot] ?? 1)));
+    if (inFlight === 0) return 0;
+    return Math.min(topLevel, Math.floor(inFlight * (this.#heaviest / this.#bearing(slot))));
+  }
+
+  /** The weight that an endpoint bears now. */
+  #bearing(slot: number): number {
+    return (this.#weights[slot] ?? 1) * (this.#members[slot]?.warmth ?? 1);
   }
 }
 
@@ -154,8 +204,3 @@ const topLevel = 65_535;
 
 /** Bounds the time of a pick, at the price of the proportion between equals where most weigh less than 1/32. */
 const mostPassedOver = 32;
-
-function fromAnywhere(endpoints: readonly Endpoint[], rng: Rng): readonly Endpoint[] {
-  const start = Math.floor(rng() * endpoints.length);
-  return [...endpoints.slice(start), ...endpoints.slice(0, start)];
-}

@@ -1,52 +1,58 @@
 import { systemRng, type Rng } from '@sd/core';
+import { Draws } from '../draws.ts';
 import type { Endpoint } from '../endpoint.ts';
-import type { PickRequest, Strategy } from '../strategy.ts';
+import type { IncrementalStrategy, PickRequest } from '../strategy.ts';
+import { Rotation } from './rotation.ts';
 
 /**
  * One after the other, whatever their weights. Starts at random, so that consumers started together do not hit the
- * same endpoint first, and goes on with the endpoint that was due when the set changes.
+ * same endpoint first, and keeps everybody's turn when the set changes. One that is warming up misses turns by chance.
  */
-export class RoundRobin implements Strategy {
-  readonly #rng: Rng;
-  #endpoints: readonly Endpoint[] = [];
-  #next = 0;
+export class RoundRobin implements IncrementalStrategy {
+  readonly #rotation: Rotation;
+  readonly #draws: Draws;
 
   constructor({ rng = systemRng }: { readonly rng?: Rng | undefined } = {}) {
-    this.#rng = rng;
+    this.#draws = new Draws(rng);
+    this.#rotation = new Rotation(rng);
   }
 
-  update(endpoints: readonly Endpoint[]): void {
-    this.#next = resumeAt(endpoints, this.#endpoints, this.#next, this.#rng);
-    this.#endpoints = endpoints;
+  add(endpoint: Endpoint): void {
+    this.#rotation.add(endpoint);
+  }
+
+  remove(endpoint: Endpoint): void {
+    this.#rotation.remove(endpoint);
+  }
+
+  reweigh(): void {
+    // Warmth is read with each pick, and weights do not count.
+  }
+
+  suspend(endpoint: Endpoint): void {
+    this.#rotation.remove(endpoint);
+  }
+
+  resume(endpoint: Endpoint): void {
+    this.#rotation.add(endpoint);
   }
 
   pick({ tried }: PickRequest): Endpoint | undefined {
-    let endpoint = this.#take();
-    if (tried.length === 0) return endpoint;
-    for (let left = this.#endpoints.length - 1; left > 0; left -= 1) {
-      if (endpoint === undefined || !tried.includes(endpoint)) break;
-      endpoint = this.#take();
+    const endpoint = this.#rotation.take();
+    if (endpoint === undefined || (endpoint.warmth === 1 && tried.length === 0)) return endpoint;
+    return this.#warmAndUntried(endpoint, tried);
+  }
+
+  #warmAndUntried(due: Endpoint, tried: readonly Endpoint[]): Endpoint {
+    let spare: Endpoint | undefined;
+    let endpoint: Endpoint | undefined = due;
+    for (let left = this.#rotation.size; left > 0 && endpoint !== undefined; left -= 1) {
+      if (tried.length === 0 || !tried.includes(endpoint)) {
+        if (endpoint.warmth === 1 || this.#draws.hits(endpoint.warmth)) return endpoint;
+        spare = endpoint;
+      }
+      endpoint = this.#rotation.take();
     }
-    return endpoint;
+    return spare ?? due;
   }
-
-  #take(): Endpoint | undefined {
-    const endpoint = this.#endpoints[this.#next];
-    this.#next = this.#next + 1 < this.#endpoints.length ? this.#next + 1 : 0;
-    return endpoint;
-  }
-}
-
-/** Where in `endpoints` a rotation goes on that was at index `next` of `before`; anywhere if it had not begun. */
-export function resumeAt(
-  endpoints: readonly Endpoint[],
-  before: readonly Endpoint[],
-  next: number,
-  rng: Rng,
-): number {
-  const due = before[next];
-  if (due === undefined) return Math.floor(rng() * endpoints.length);
-  const index = endpoints.indexOf(due);
-  if (index >= 0) return index;
-  return next < endpoints.length ? next : 0; // it left, and the one after it took its place
 }

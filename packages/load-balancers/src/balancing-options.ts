@@ -1,0 +1,101 @@
+import { ConfigValidationError, describeValue, type ConfigIssue } from '@sd/core';
+import type { Layer } from './layers/layer.ts';
+import type { SlowStartOptions } from './layers/slow-start.ts';
+import type { SubsetOptions } from './layers/subset.ts';
+
+/** How the layers decide who is eligible, and at what weight. */
+export interface BalancingOptions {
+  /** Your own layers, in this order. Default: none. */
+  readonly layers?: readonly Layer[] | undefined;
+  /** Calls only some of a large fleet. Default: all. */
+  readonly subset?: SubsetOptions | undefined;
+  /** How many times its load a priority bears before the next one helps: at least 1. Default: 1.4. */
+  readonly overprovisioning?: number | undefined;
+  /** When a smaller share than this is available, ejected ones are used too. 0 to 1; 0 is never. Default: 0.5. */
+  readonly panicThreshold?: number | undefined;
+  /** Prefers the consumer's own zone, whatever the strategy. Default: only with the strategy `zone-aware`. */
+  readonly zoneAware?: boolean | ZoneOptions | undefined;
+  /** Lets new instances warm up. Default: they have their whole weight at once. */
+  readonly slowStart?: SlowStartOptions | undefined;
+  /** Attempts that one endpoint may have in flight, a whole number above 0. Default: any number. */
+  readonly maxInFlight?: number | undefined;
+}
+
+export interface ZoneOptions {
+  /** Share of all consumers' load that comes from the own zone, 0 to 1. Default: equal shares for all zones. */
+  readonly clientShare?: number | undefined;
+}
+
+/** @throws {ConfigValidationError} naming each wrong option */
+export function checkBalancing(owner: string, options: BalancingOptions): void {
+  const issues: ConfigIssue[] = [];
+  const check = (
+    field: string,
+    received: unknown,
+    isRight: (value: never) => boolean,
+    expected: string,
+  ): void => {
+    // Only called with a value of the type that the field has, or with one that is wrong anyway.
+    if (received === undefined || isRight(received as never)) return;
+    issues.push({ field, received: describeValue(received), expected });
+  };
+  const number = (field: string, value: unknown, least: number, most: number, expected: string): void =>
+    check(
+      field,
+      value,
+      (given: unknown) => typeof given === 'number' && given >= least && given <= most,
+      expected,
+    );
+  const share = 'a share from 0 to 1';
+
+  number('overprovisioning', options.overprovisioning, 1, Number.MAX_VALUE, 'a number from 1 on');
+  number('panicThreshold', options.panicThreshold, 0, 1, share);
+  check('maxInFlight', options.maxInFlight, isCount, 'a whole number above 0');
+  check('layers', options.layers, isListOfLayers, 'a list of layers: name, apply()');
+  check('subset', options.subset, isObject, 'an object');
+  check('slowStart', options.slowStart, isObject, 'an object');
+  check(
+    'zoneAware',
+    options.zoneAware,
+    (value: unknown) => typeof value === 'boolean' || isObject(value),
+    'true, false or an object',
+  );
+  if (isObject(options.subset)) {
+    check('subset.size', options.subset.size, isCount, 'a whole number above 0');
+    check('subset.client', options.subset.client, isName, 'a name');
+  }
+  if (isObject(options.slowStart)) {
+    const { windowMs, requests, aggression, minimum } = options.slowStart;
+    number('slowStart.windowMs', windowMs, 1, Number.MAX_VALUE, 'milliseconds, at least 1');
+    number('slowStart.requests', requests, 0, Number.MAX_VALUE, 'a number from 0 on');
+    number('slowStart.aggression', aggression, 0.01, 100, 'a number from 0.01 to 100');
+    number('slowStart.minimum', minimum, 0.001, 1, 'a share from 0.001 to 1');
+  }
+  if (isObject(options.zoneAware))
+    number('zoneAware.clientShare', options.zoneAware.clientShare, 0, 1, share);
+  const [first, ...others] = issues;
+  if (first !== undefined) throw new ConfigValidationError(owner, [first, ...others]);
+}
+
+function isObject<T>(value: T): value is T & object {
+  return typeof value === 'object' && value !== null;
+}
+
+function isCount(value: unknown): boolean {
+  return Number.isInteger(value) && Number(value) > 0;
+}
+
+function isName(value: unknown): boolean {
+  return typeof value === 'string' && value !== '';
+}
+
+function isListOfLayers(value: unknown): boolean {
+  return (
+    Array.isArray(value) &&
+    value.every(
+      (layer: unknown) =>
+        typeof Reflect.get(Object(layer), 'apply') === 'function' &&
+        isName(Reflect.get(Object(layer), 'name')),
+    )
+  );
+}

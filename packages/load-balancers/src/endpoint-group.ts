@@ -1,0 +1,148 @@
+import { takesRequests } from '@sd/core';
+import type { Outcome } from './endpoint.ts';
+import type { LevelHealth, LevelLoad } from './layers/priority.ts';
+import type { PooledEndpoint } from './pooled-endpoint.ts';
+import type { IncrementalStrategy } from './strategy.ts';
+
+/** What keeps an endpoint from being used, from nothing to everything. */
+export const condition = {
+  healthy: 0,
+  degraded: 1,
+  /** Ejected for what it answered. */
+  doubtful: 2,
+  unreachable: 3,
+  unhealthy: 4,
+  /** Starting, draining or out of service. */
+  off: 5,
+} as const;
+
+export function conditionOf({ instance: { status }, ejected, unreachable }: PooledEndpoint): number {
+  if (!takesRequests(status)) return status === 'unhealthy' ? condition.unhealthy : condition.off;
+  if (ejected) return unreachable ? condition.unreachable : condition.doubtful;
+  return status === 'degraded' ? condition.degraded : condition.healthy;
+}
+
+/** The endpoints of a set that have the same priority. */
+export class Level {
+  readonly priority: number;
+  readonly groups: EndpointGroup[] = [];
+  /** By condition: how many. */
+  readonly counts = new Int32Array(6);
+  load: LevelLoad = { healthy: 0, degraded: 0, panic: false, lastResort: false };
+
+  constructor(priority: number) {
+    this.priority = priority;
+  }
+
+  get health(): LevelHealth {
+    const [healthy = 0, degraded = 0, doubtful = 0, unreachable = 0, unhealthy = 0] = this.counts;
+    const total = healthy + degraded + doubtful + unreachable + unhealthy;
+    return { total, healthy, degraded, doubtful, unreachable };
+  }
+
+  /** Whether endpoints in this condition are used beside the healthy ones. */
+  uses(which: number): boolean {
+    const { panic, lastResort } = this.load;
+    if (which === condition.healthy) return true;
+    return which <= condition.doubtful ? panic : lastResort && which === condition.unreachable;
+  }
+}
+
+/** The endpoints of a set that have the same priority and, where zones matter, the same zone. */
+export class EndpointGroup {
+  readonly level: Level;
+  readonly zone: string | undefined;
+  /** Chooses among all members but those that are suspended. */
+  readonly main: IncrementalStrategy;
+  /** By condition: the sum of weights. */
+  readonly weights = new Float64Array(6);
+  size = 0;
+  readonly #makeStrategy: () => IncrementalStrategy;
+  /** Chooses among the degraded ones; made when there is one. */
+  #standby: IncrementalStrategy | undefined;
+
+  constructor(level: Level, zone: string | undefined, makeStrategy: () => IncrementalStrategy) {
+    this.level = level;
+    this.zone = zone;
+    this.#makeStrategy = makeStrategy;
+    this.main = makeStrategy();
+  }
+
+  get standby(): IncrementalStrategy | undefined {
+    return this.#standby;
+  }
+
+  /** What its usable members can bear. */
+  get capacity(): number {
+    return this.weights.reduce(
+      (total, weight, which) => (this.level.uses(which) ? total + weight : total),
+      0,
+    );
+  }
+
+  add(endpoint: PooledEndpoint, weight: number, which: number): void {
+    this.size += 1;
+    this.main.add(endpoint, weight);
+    this.#enter(endpoint, weight, which);
+  }
+
+  remove(endpoint: PooledEndpoint, weight: number, which: number): void {
+    this.size -= 1;
+    this.main.remove(endpoint);
+    this.#leave(endpoint, weight, which);
+  }
+
+  /** Something about one of its members changed. */
+  revise(endpoint: PooledEndpoint, before: Standing, now: Standing): void {
+    if (before.weight !== now.weight) this.main.reweigh(endpoint, now.weight);
+    this.#leave(endpoint, before.weight, before.condition);
+    this.#enter(endpoint, now.weight, now.condition);
+  }
+
+  warmed(endpoint: PooledEndpoint, weight: number, which: number): void {
+    this.main.reweigh(endpoint, weight);
+    if (which === condition.degraded) this.#standby?.reweigh(endpoint, weight);
+  }
+
+  settle(): void {
+    this.main.settle?.();
+    this.#standby?.settle?.();
+  }
+
+  /** Hot path. */
+  started(endpoint: PooledEndpoint): void {
+    this.main.started?.(endpoint);
+    this.#standby?.started?.(endpoint);
+  }
+
+  /** Hot path. */
+  finished(endpoint: PooledEndpoint, outcome: Outcome, latencyMs: number): void {
+    this.main.finished?.(endpoint, outcome, latencyMs);
+    this.#standby?.finished?.(endpoint, outcome, latencyMs);
+  }
+
+  #enter(endpoint: PooledEndpoint, weight: number, which: number): void {
+    const { counts } = this.level;
+    counts[which] = (counts[which] ?? 0) + 1;
+    this.weights[which] = (this.weights[which] ?? 0) + weight;
+    if (which !== condition.degraded) return;
+    this.#standby ??= this.#makeStrategy();
+    this.#standby.add(endpoint, weight);
+    if (endpoint.saturated) this.#standby.suspend(endpoint);
+  }
+
+  #leave(endpoint: PooledEndpoint, weight: number, which: number): void {
+    const { counts } = this.level;
+    const left = (counts[which] ?? 0) - 1;
+    counts[which] = left;
+    // Exactly nothing, whatever was added and taken away.
+    this.weights[which] = left === 0 ? 0 : (this.weights[which] ?? 0) - weight;
+    if (which === condition.degraded) this.#standby?.remove(endpoint);
+  }
+}
+
+/** What a set makes of an endpoint. */
+export interface Standing {
+  readonly weight: number;
+  readonly condition: number;
+}

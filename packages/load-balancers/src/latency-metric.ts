@@ -1,0 +1,95 @@
+import { systemClock, type Clock } from '@sd/core';
+import { grownFloats } from './columns.ts';
+import type { Endpoint, Outcome } from './endpoint.ts';
+
+export interface LatencyMetricOptions {
+  /** Time constant of the average, in milliseconds. Default: 10,000. */
+  readonly decayMs?: number | undefined;
+  /** What is assumed of an endpoint that has not answered yet, in milliseconds. Default: 30. */
+  readonly initialMs?: number | undefined;
+  /** What a failure counts as at least, in milliseconds: a failure that comes fast must not attract. Default: 1,000. */
+  readonly failureMs?: number | undefined;
+  readonly clock?: Clock | undefined;
+}
+
+/**
+ * How long endpoints take to answer: a peak-sensitive moving average, which jumps to a worse latency at once and comes
+ * down slowly. An endpoint that has attempts in flight and has been silent for longer than its average is as slow as it
+ * has been silent: one that hangs is seen before its first timeout.
+ *
+ * Source: Finagle's `PeakEwma`, with its constants; the cost of failures and of silence is ours.
+ */
+export class LatencyMetric {
+  readonly #clock: Clock;
+  readonly #decayMs: number;
+  readonly #initialMs: number;
+  readonly #failureMs: number;
+  // Columns by slot.
+  #average = new Float64Array(0);
+  /** When `average` was that. */
+  #stamp = new Float64Array(0);
+  /** Since when attempts in flight have brought no answer. */
+  #silentSince = new Float64Array(0);
+  /** The time of the last event, which is near enough: reading the clock costs more than a pick. */
+  #now: number;
+
+  constructor({
+    decayMs = 10_000,
+    initialMs = 30,
+    failureMs = 1_000,
+    clock = systemClock,
+  }: LatencyMetricOptions = {}) {
+    this.#decayMs = decayMs;
+    this.#initialMs = initialMs;
+    this.#failureMs = failureMs;
+    this.#clock = clock;
+    this.#now = clock.monotonic();
+  }
+
+  /** An endpoint came to the pool: what was known of its slot is void. */
+  reset({ slot }: Endpoint): void {
+    this.#average = grownFloats(this.#average, slot + 1);
+    this.#stamp = grownFloats(this.#stamp, slot + 1);
+    this.#silentSince = grownFloats(this.#silentSince, slot + 1);
+    this.#average[slot] = this.#initialMs;
+    this.#stamp[slot] = this.#now;
+  }
+
+  /** Hot path. An attempt was counted. */
+  started({ slot, inFlight }: Endpoint): void {
+    if (inFlight === 1) this.#silentSince[slot] = this.#now;
+  }
+
+  /** Hot path. An attempt ended. */
+  finished({ slot }: Endpoint, outcome: Outcome, latencyMs: number): void {
+    const now = this.#clock.monotonic();
+    this.#now = now;
+    if (outcome === 'cancelled') return;
+    this.#silentSince[slot] = now;
+    const sample = outcome === 'ok' ? latencyMs : Math.max(latencyMs, this.#failureMs);
+    const average = this.#average[slot] ?? 0;
+    if (sample >= average) {
+      this.#average[slot] = sample;
+    } else {
+      const kept = fading((now - (this.#stamp[slot] ?? 0)) / this.#decayMs);
+      this.#average[slot] = average * kept + sample * (1 - kept);
+    }
+    this.#stamp[slot] = now;
+  }
+
+  /** Hot path. What is expected of an endpoint now, in milliseconds. */
+  expected({ slot, inFlight }: Endpoint): number {
+    const now = this.#now;
+    const age = now - (this.#stamp[slot] ?? 0);
+    const average = this.#average[slot] ?? 0;
+    // Without answers the average fades, so that an endpoint is tried again some day.
+    const faded = age > 0 ? average * fading(age / this.#decayMs) : average;
+    if (inFlight === 0) return faded;
+    return Math.max(faded, now - (this.#silentSince[slot] ?? now));
+  }
+}
+
+/** Nearly exp(-age), at a fifth of its cost, and somewhat slower to forget in the end. */
+function fading(age: number): number {
+  return 1 / (1 + age + (age * age) / 2);
+}

@@ -1,0 +1,82 @@
+import { grownFloats } from '../columns.ts';
+import type { Endpoint } from '../endpoint.ts';
+import { hashText, mix } from '../hash.ts';
+
+export interface SubsetOptions {
+  /** How many endpoints a consumer calls. */
+  readonly size: number;
+  /** What tells this consumer from others, e.g. its own instance id: the same client gets the same subset. */
+  readonly client: string;
+}
+
+/**
+ * For large fleets: each consumer calls some endpoints, so that connections grow with consumers times `size`. Chosen are
+ * those whose hash with the client's name is highest, so that one that joins or leaves changes at most one of them.
+ *
+ * Source: gRFC A68, random subsetting by rendezvous hashing.
+ */
+export class Subset {
+  readonly #size: number;
+  readonly #client: number;
+  /** By slot; of the endpoint that is in `#known`. */
+  #scores = new Float64Array(0);
+  readonly #known: (Endpoint | undefined)[] = [];
+
+  constructor({ size, client }: SubsetOptions) {
+    this.#size = size;
+    this.#client = hashText(client);
+  }
+
+  /** Sets the weights of those that are not chosen to 0; those whose weight is 0 already are not counted. */
+  apply(endpoints: readonly Endpoint[], weights: Float64Array): void {
+    if (endpoints.length <= this.#size) return;
+    const scores = new Float64Array(endpoints.length);
+    let candidates = 0;
+    for (let place = 0; place < endpoints.length; place += 1) {
+      const endpoint = endpoints[place];
+      if (endpoint === undefined || (weights[place] ?? 0) === 0) continue;
+      scores[candidates] = this.#scoreOf(endpoint);
+      candidates += 1;
+    }
+    if (candidates <= this.#size) return;
+    const least = nthOf(scores.subarray(0, candidates), candidates - this.#size);
+    endpoints.forEach((endpoint, place) => {
+      if (this.#scoreOf(endpoint) < least) weights[place] = 0;
+    });
+  }
+
+  #scoreOf(endpoint: Endpoint): number {
+    const { id, slot } = endpoint;
+    if (this.#known[slot] === endpoint) return this.#scores[slot] ?? 0;
+    this.#known[slot] = endpoint;
+    this.#scores = grownFloats(this.#scores, slot + 1);
+    const score = mix(hashText(id) ^ this.#client) + hashText(id, 1) / 2 ** 32; // in 52 bits there are no ties
+    this.#scores[slot] = score;
+    return score;
+  }
+}
+
+/** The value that would be at `place` if they were sorted: Hoare's FIND, 1961. Changes their order. */
+function nthOf(values: Float64Array, place: number): number {
+  let low = 0;
+  let high = values.length - 1;
+  while (low < high) {
+    const pivot = values[(low + high) >>> 1] ?? 0;
+    let left = low;
+    let right = high;
+    while (left <= right) {
+      while ((values[left] ?? 0) < pivot) left += 1;
+      while ((values[right] ?? 0) > pivot) right -= 1;
+      if (left > right) break;
+      const swapped = values[left] ?? 0;
+      values[left] = values[right] ?? 0;
+      values[right] = swapped;
+      left += 1;
+      right -= 1;
+    }
+    if (place <= right) high = right;
+    else if (place >= left) low = left;
+    else break;
+  }
+  return values[place] ?? 0;
+}

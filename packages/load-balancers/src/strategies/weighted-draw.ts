@@ -1,0 +1,91 @@
+import type { Draws } from '../draws.ts';
+import type { Endpoint } from '../endpoint.ts';
+import type { WeightClass, WeightClasses } from './weight-classes.ts';
+
+/**
+ * Draws endpoints in proportion to weights that may change at any time: a class by its sum, one of its members by equal
+ * chances, and that one is taken in proportion to its weight, or another is drawn: less than once on average.
+ *
+ * Source: Matias, Vitter, Ni, "Dynamic generation of discrete random variates", 2003; without its recursion.
+ */
+export class WeightedDraw {
+  readonly #classes: WeightClasses;
+  readonly #draws: Draws;
+
+  constructor(classes: WeightClasses, draws: Draws) {
+    this.#classes = classes;
+    this.#draws = draws;
+  }
+
+  /**
+   * Hot path. Undefined when there is nobody.
+   * One draw of 32 bits says it all: what is left of it when it has chosen a class chooses a member, and what is left of
+   * that decides whether this one is taken.
+   */
+  any(): Endpoint | undefined {
+    const { list } = this.#classes;
+    let weightClass = list[0];
+    if (weightClass === undefined) return undefined;
+    let left = this.#draws.next() / 2 ** 32;
+    if (list.length > 1) {
+      for (let index = 1; index < list.length && left >= weightClass.share; index += 1) {
+        left -= weightClass.share;
+        weightClass = list[index] ?? weightClass;
+      }
+      left *= weightClass.inverse;
+    }
+    const { members } = weightClass.rotation;
+    // By a rounding error it may be just beyond the last.
+    const place = Math.min((left * members.length) | 0, members.length - 1);
+    const endpoint = members[place];
+    if (weightClass.lightest === weightClass.heaviest) return endpoint;
+    return this.#byWeight(weightClass, endpoint, left * members.length - place);
+  }
+
+  /** @param draw 0 to 1: decides whether the endpoint is taken, or another of the class is drawn */
+  #byWeight(weightClass: WeightClass, drawn: Endpoint | undefined, draw: number): Endpoint | undefined {
+    const { heaviest } = weightClass;
+    const { members } = weightClass.rotation;
+    let endpoint = drawn;
+    let share = draw;
+    while (endpoint !== undefined && share * heaviest >= this.#classes.weightOf(endpoint)) {
+      const place = (this.#draws.next() / 2 ** 32) * members.length;
+      endpoint = members[place | 0];
+      share = place - (place | 0);
+    }
+    return endpoint;
+  }
+
+  /** Hot path. One that was not tried, while there is one. */
+  untried(tried: readonly Endpoint[]): Endpoint | undefined {
+    const first = this.any();
+    if (first === undefined || tried.length === 0 || !tried.includes(first)) return first;
+    for (let draws = 0; draws < 16; draws += 1) {
+      const endpoint = this.any();
+      if (endpoint !== undefined && !tried.includes(endpoint)) return endpoint;
+    }
+    return lightAndUntried(this.#classes, tried) ?? first;
+  }
+
+  /** Hot path. Another than `first` that was not tried; undefined when none is found soon, as `first` has all weight. */
+  unlike(first: Endpoint, tried: readonly Endpoint[]): Endpoint | undefined {
+    for (let draws = 0; draws < 4; draws += 1) {
+      const endpoint = this.any();
+      if (endpoint !== first && endpoint !== undefined && (tried.length === 0 || !tried.includes(endpoint))) {
+        return endpoint;
+      }
+    }
+    return undefined;
+  }
+}
+
+/** For when those untried have so little weight that their turn does not come. */
+export function lightAndUntried(classes: WeightClasses, tried: readonly Endpoint[]): Endpoint | undefined {
+  for (const { rotation } of classes.list) {
+    for (let left = rotation.size; left > 0; left -= 1) {
+      const endpoint = rotation.take();
+      if (endpoint !== undefined && !tried.includes(endpoint)) return endpoint;
+    }
+  }
+  return undefined;
+}
