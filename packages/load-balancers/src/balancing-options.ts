@@ -22,6 +22,11 @@ export interface BalancingOptions {
 }
 
 export interface ZoneOptions {
+  /**
+   * How much the own zone bears: what its capacity says, or what latencies say that this consumer measures. `load`
+   * starts from capacity and needs no `clientShare`. Default: `capacity`.
+   */
+  readonly by?: 'capacity' | 'load' | undefined;
   /** Share of all consumers' load that comes from the own zone, 0 to 1. Default: equal shares for all zones. */
   readonly clientShare?: number | undefined;
 }
@@ -71,8 +76,12 @@ export function checkBalancing(owner: string, options: BalancingOptions): void {
     number('slowStart.aggression', aggression, 0.01, 100, 'a number from 0.01 to 100');
     number('slowStart.minimum', minimum, 0.001, 1, 'a share from 0.001 to 1');
   }
-  if (isObject(options.zoneAware))
-    number('zoneAware.clientShare', options.zoneAware.clientShare, 0, 1, share);
+  if (isObject(options.zoneAware)) {
+    const { by, clientShare } = options.zoneAware;
+    const isWay = (value: unknown): boolean => value === 'capacity' || value === 'load';
+    check('zoneAware.by', by, isWay, '"capacity" or "load"');
+    number('zoneAware.clientShare', clientShare, 0, 1, share);
+  }
   const [first, ...others] = issues;
   if (first !== undefined) throw new ConfigValidationError(owner, [first, ...others]);
 }

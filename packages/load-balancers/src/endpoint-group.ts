@@ -1,6 +1,7 @@
 import { takesRequests } from '@sd/core';
 import type { Outcome } from './endpoint.ts';
 import type { LevelHealth, LevelLoad } from './layers/priority.ts';
+import { ZoneLoad } from './layers/zone-load.ts';
 import type { PooledEndpoint } from './pooled-endpoint.ts';
 import type { IncrementalStrategy } from './strategy.ts';
 
@@ -56,6 +57,8 @@ export class EndpointGroup {
   readonly main: IncrementalStrategy;
   /** By condition: the sum of weights. */
   readonly weights = new Float64Array(6);
+  /** Measured only where zones are balanced by it. */
+  readonly load = new ZoneLoad();
   size = 0;
   readonly #makeStrategy: () => IncrementalStrategy;
   /** Chooses among the degraded ones; made when there is one. */

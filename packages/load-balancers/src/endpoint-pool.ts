@@ -160,8 +160,8 @@ export class EndpointPool implements Disposable {
     const { service, zone, factory = new LoadBalancerFactory(), zoneAware, layers = [], subset } = options;
     const { clock = systemClock, rng = systemRng, logger = globalLogger } = options;
     const context = { service, zone, clock, rng, latencies: () => this.#measureLatencies() };
-    const clientShare = typeof zoneAware === 'object' ? zoneAware.clientShare : undefined;
-    const zones = zone === undefined ? undefined : { own: zone, clientShare };
+    const { by = 'capacity', clientShare } = typeof zoneAware === 'object' ? zoneAware : {};
+    const zones = zone === undefined ? undefined : { own: zone, by, clientShare };
     const usesZones = zoneAware !== undefined && zoneAware !== false;
     return (strategy, wanted, join) =>
       new EndpointSet({
@@ -177,6 +177,7 @@ export class EndpointPool implements Disposable {
         zones: usesZones || strategy === 'zone-aware' ? zones : undefined,
         count: this.#count,
         join,
+        clock,
         rng,
         logger,
       });

@@ -1,33 +1,20 @@
-import type { DiscoveryLogger, InstancePredicate, Rng, ServiceInstance } from '@sd/core';
+import type { Clock, ServiceInstance } from '@sd/core';
 import { grownFloats, grownInts } from './columns.ts';
-import { Draws } from './draws.ts';
+import { Candidates, type CandidatesOptions } from './candidates.ts';
 import { condition, conditionOf, EndpointGroup, Level } from './endpoint-group.ts';
 import type { Endpoint, Outcome } from './endpoint.ts';
-import { hashText } from './hash.ts';
-import type { Layer } from './layers/layer.ts';
-import { priorityLoads, type PriorityOptions } from './layers/priority.ts';
-import { Subset, type SubsetOptions } from './layers/subset.ts';
-import { zoneShares } from './layers/zones.ts';
-import type { PickExplanation, PickReason, SetExplanation } from './pick-reason.ts';
+import type { PickExplanation, SetExplanation } from './pick-reason.ts';
 import type { PooledEndpoint } from './pooled-endpoint.ts';
+import { Routes, type Route, type RoutesOptions } from './routes.ts';
 import type { IncrementalStrategy, PickRequest } from './strategy.ts';
 
-export interface EndpointSetParts {
-  readonly service: string;
+export interface EndpointSetParts extends CandidatesOptions, Omit<RoutesOptions, 'isSubset'> {
   readonly makeStrategy: () => IncrementalStrategy;
-  /** Undefined: all. */
-  readonly wanted: InstancePredicate | undefined;
-  readonly layers: readonly Layer[];
-  readonly subset: SubsetOptions | undefined;
-  readonly priority: PriorityOptions;
-  /** Undefined: zones do not matter. */
-  readonly zones: { readonly own: string; readonly clientShare: number | undefined } | undefined;
   /** Counts an attempt, and tells the sets of the pool. */
   readonly count: (endpoint: Endpoint) => void;
   /** Asks the pool to update this set, now and with each change. */
   readonly join: (set: EndpointSet) => void;
-  readonly rng: Rng;
-  readonly logger: DiscoveryLogger;
+  readonly clock: Clock;
 }
 
 /**
@@ -40,56 +27,53 @@ export class EndpointSet {
   /** For the pool: whether the strategy wants to know of attempts. */
   readonly listens: boolean;
   readonly #parts: EndpointSetParts;
-  readonly #subset: Subset | undefined;
-  readonly #draws: Draws;
+  readonly #candidates: Candidates;
+  readonly #routes: Routes;
   /** For the first group: made at once, so that a wrong name is reported by whoever asked for the set. */
   #firstStrategy: IncrementalStrategy | undefined;
   #joined = false;
   #known = 0;
-  #matching: readonly PooledEndpoint[] = [];
   /** Those that the layers up to the subset leave. */
   #present: readonly PooledEndpoint[] = [];
   /** By priority. */
   #levels: readonly Level[] = [];
-  /** Where picks go, with shares that sum to 1. */
-  #entries: readonly Entry[] = [];
-  /** Where they go when nobody there is left: all places, by priority, and the degraded after the healthy. */
-  #ranks: readonly (readonly Entry[])[] = [];
-  #lastEntry: Entry | undefined;
+  #lastRoute: Route | undefined;
   #wentElsewhere = false;
   // Columns by slot.
   readonly #members: (PooledEndpoint | undefined)[] = [];
   readonly #groups: (EndpointGroup | undefined)[] = [];
-  /** As of which record of the instance the set knows it, and as of which the filter was asked. */
+  /** As of which record of the instance the set knows it. */
   readonly #records: (ServiceInstance | undefined)[] = [];
-  readonly #judged: (ServiceInstance | undefined)[] = [];
-  readonly #verdicts: boolean[] = [];
   #weights = new Float64Array(0);
   #conditions = new Int32Array(0);
   /** 1: not suspended in its group's main strategy. */
   #serving = new Int32Array(0);
   #rounds = new Int32Array(0);
   #round = 0;
+  /** Of the zones' balance by load: attempts that ended since the clock was read, and when it was. */
+  #ended = 0;
+  #balancedAt = 0;
 
   constructor(parts: EndpointSetParts) {
     this.#parts = parts;
-    this.#subset = parts.subset === undefined ? undefined : new Subset(parts.subset);
-    this.#draws = new Draws(parts.rng);
+    this.#candidates = new Candidates(parts);
+    this.#routes = new Routes({ ...parts, isSubset: parts.subset !== undefined });
     const strategy = parts.makeStrategy();
     this.#firstStrategy = strategy;
-    this.listens = strategy.started !== undefined || strategy.finished !== undefined;
+    this.listens =
+      strategy.started !== undefined || strategy.finished !== undefined || parts.zones?.by === 'load';
   }
 
   /** Those the filter lets through, whatever their state. */
   get matching(): readonly Endpoint[] {
     if (!this.#joined) this.#parts.join(this);
-    return this.#matching;
+    return this.#candidates.matching;
   }
 
   /** Those a pick may return, unless the request tried all of them. */
   get eligible(): readonly Endpoint[] {
     if (!this.#joined) this.#parts.join(this);
-    const used = new Set(this.#entries.map(({ strategy }) => strategy));
+    const used = new Set(this.#routes.used.map(({ strategy }) => strategy));
     return this.#present.filter(({ slot, saturated }) => {
       const group = this.#groups[slot];
       if (group === undefined || saturated) return false;
@@ -108,16 +92,15 @@ export class EndpointSet {
    */
   pick(request: PickRequest): Endpoint | undefined {
     if (!this.#joined) this.#parts.join(this);
-    const entries = this.#entries;
-    const entry = entries.length === 1 ? entries[0] : this.#draw(request.key);
-    if (entry === undefined) return undefined;
+    const route = this.#routes.draw(request.key);
+    if (route === undefined) return undefined;
     const { tried } = request;
-    let endpoint = entry.strategy.pick(request);
+    let endpoint = route.strategy.pick(request);
     // Written only when it changes: on the hot path a write costs more than a comparison.
-    if (this.#lastEntry !== entry) this.#lastEntry = entry;
+    if (this.#lastRoute !== route) this.#lastRoute = route;
     if (this.#wentElsewhere) this.#wentElsewhere = false;
     if (endpoint === undefined || (tried.length > 0 && tried.includes(endpoint))) {
-      endpoint = this.#elsewhere(request, entry) ?? endpoint;
+      endpoint = this.#elsewhere(request, route) ?? endpoint;
     }
     if (endpoint !== undefined) this.#parts.count(endpoint);
     return endpoint;
@@ -125,16 +108,14 @@ export class EndpointSet {
 
   /** What the last pick went by. Ask before the next pick; undefined before the first. */
   explainPick(): PickExplanation | undefined {
-    const entry = this.#lastEntry;
-    if (entry === undefined) return undefined;
-    const { reason, share, group } = entry;
-    const { priority } = group.level;
-    const { affinity } = entry.strategy;
-    const yields = reason === 'direct' || reason === 'subset';
-    const fellBack = this.#wentElsewhere || affinity === 'fallback';
-    if (reason !== 'panic' && fellBack) return { reason: 'fallback', priority, zone: group.zone, share };
-    if (yields && affinity === 'sticky') return { reason: 'sticky', priority, zone: group.zone, share };
-    return { reason, priority, zone: group.zone, share };
+    const route = this.#lastRoute;
+    if (route === undefined) return undefined;
+    const { reason, share, group, strategy } = route;
+    const explained = { priority: group.level.priority, zone: group.zone, share };
+    const fellBack = this.#wentElsewhere || strategy.affinity === 'fallback';
+    if (fellBack && reason !== 'panic') return { reason: 'fallback', ...explained };
+    const isPlain = reason === 'direct' || reason === 'subset';
+    return { reason: isPlain && strategy.affinity === 'sticky' ? 'sticky' : reason, ...explained };
   }
 
   /** What the layers make of its endpoints, now. */
@@ -144,8 +125,8 @@ export class EndpointSet {
       this.#levels.reduce((total, { counts }) => total + (counts[which] ?? 0), 0);
     return {
       known: this.#known,
-      matching: this.#matching.length,
-      leftOut: this.#matching.length - this.#present.length,
+      matching: this.#candidates.matching.length,
+      leftOut: this.#candidates.matching.length - this.#present.length,
       healthy: count(condition.healthy),
       degraded: count(condition.degraded),
       ejected: count(condition.doubtful),
@@ -158,8 +139,8 @@ export class EndpointSet {
           priority,
           zone: group.zone,
           endpoints: group.size,
-          share: this.#entries.find(({ strategy }) => strategy === group.main)?.share ?? 0,
-          degradedShare: this.#entries.find(({ strategy }) => strategy === group.standby)?.share ?? 0,
+          share: this.#shareOf(group.main),
+          degradedShare: this.#shareOf(group.standby),
           panic: load.panic,
         })),
       ),
@@ -171,9 +152,8 @@ export class EndpointSet {
     this.#joined = true;
     this.#known = endpoints.length;
     this.#growColumns(slots);
-    const matching = this.#match(endpoints);
-    this.#matching = matching;
-    const weights = this.#weigh(matching);
+    this.#candidates.update(endpoints);
+    const { matching, weights } = this.#candidates;
     this.#round += 1;
     const present: PooledEndpoint[] = [];
     for (let place = 0; place < matching.length; place += 1) {
@@ -242,106 +222,36 @@ export class EndpointSet {
   /** For the pool: an attempt ended. */
   finished(endpoint: PooledEndpoint, outcome: Outcome, latencyMs: number): void {
     const { slot } = endpoint;
-    if (this.#members[slot] === endpoint) this.#groups[slot]?.finished(endpoint, outcome, latencyMs);
+    if (this.#members[slot] !== endpoint) return;
+    this.#groups[slot]?.finished(endpoint, outcome, latencyMs);
+    if (this.#parts.zones?.by === 'load') this.#observe(slot, outcome, latencyMs);
   }
 
-  /** A request with a key goes to the same group each time, while shares stay. */
-  #draw(key: string | undefined): Entry | undefined {
-    const entries = this.#entries;
-    const draw = key === undefined ? this.#draws.below(finest) : hashText(key, 3) >>> 2;
-    let index = 0;
-    while (index < entries.length - 1 && draw >= (entries[index]?.upTo ?? finest)) index += 1;
-    return entries[index];
+  /** Reads the clock now and then only, as that costs more than the rest. */
+  #observe(slot: number, outcome: Outcome, latencyMs: number): void {
+    this.#groups[slot]?.load.observe(outcome, latencyMs);
+    this.#ended += 1;
+    if (this.#ended < 16) return;
+    this.#ended = 0;
+    const now = this.#parts.clock.monotonic();
+    if (now - this.#balancedAt < balanceEveryMs) return;
+    this.#balancedAt = now;
+    this.#routes.rebalance(this.#levels);
   }
 
-  /** Where else there is somebody who was not tried: the best places first, and among equals by capacity. */
-  #elsewhere(request: PickRequest, from: Entry): Endpoint | undefined {
-    for (const rank of this.#ranks) {
-      const start = this.#drawByCapacity(rank, from);
-      for (let step = 0; step < rank.length; step += 1) {
-        const entry = rank[(start + step) % rank.length];
-        if (entry === undefined || entry === from) continue;
-        const endpoint = entry.strategy.pick(request);
-        if (endpoint === undefined || request.tried.includes(endpoint)) continue;
-        this.#lastEntry = entry;
-        this.#wentElsewhere = true;
-        return endpoint;
-      }
+  #shareOf(wanted: IncrementalStrategy | undefined): number {
+    return this.#routes.used.find(({ strategy }) => strategy === wanted)?.share ?? 0;
+  }
+
+  #elsewhere(request: PickRequest, from: Route): Endpoint | undefined {
+    for (const route of this.#routes.others(from)) {
+      const endpoint = route.strategy.pick(request);
+      if (endpoint === undefined || request.tried.includes(endpoint)) continue;
+      this.#lastRoute = route;
+      this.#wentElsewhere = true;
+      return endpoint;
     }
     return undefined;
-  }
-
-  #drawByCapacity(rank: readonly Entry[], except: Entry): number {
-    const capacities = rank.map((entry) => (entry === except ? 0 : entry.capacity));
-    const total = capacities.reduce((sum, capacity) => sum + capacity, 0);
-    let left = (this.#draws.below(finest) / finest) * total;
-    const place = capacities.findIndex((capacity) => (left -= capacity) < 0);
-    return Math.max(0, place);
-  }
-
-  #match(endpoints: readonly PooledEndpoint[]): readonly PooledEndpoint[] {
-    const { wanted } = this.#parts;
-    if (wanted === undefined) return endpoints;
-    return endpoints.filter(({ slot, instance }) => {
-      // A filter is asked once per instance and change.
-      if (this.#judged[slot] !== instance) {
-        this.#verdicts[slot] = this.#ask(instance, wanted);
-        this.#judged[slot] = instance;
-      }
-      return this.#verdicts[slot];
-    });
-  }
-
-  #ask(instance: ServiceInstance, wanted: InstancePredicate): boolean {
-    try {
-      return wanted(instance);
-    } catch (error) {
-      const { service, id } = instance;
-      this.#parts.logger.error(`The filter of service "${service}" threw; "${id}" is left out`, { error });
-      return false;
-    }
-  }
-
-  /** By place; 0 for those that are left out. */
-  #weigh(endpoints: readonly PooledEndpoint[]): Float64Array {
-    const weights = new Float64Array(endpoints.length);
-    let someCount = false;
-    for (let place = 0; place < endpoints.length; place += 1) {
-      const endpoint = endpoints[place];
-      if (endpoint === undefined) continue;
-      const { weight } = endpoint.instance;
-      weights[place] = weight;
-      someCount ||= weight > 0 && conditionOf(endpoint) < condition.unhealthy;
-    }
-    // Weight 0 means no requests, unless all that take requests have it: then they are alike.
-    if (!someCount) for (let place = 0; place < weights.length; place += 1) weights[place] ||= 1;
-    for (const layer of this.#parts.layers) this.#apply(layer, endpoints, weights);
-    this.#subset?.apply(endpoints, weights);
-    return weights;
-  }
-
-  #apply(layer: Layer, endpoints: readonly PooledEndpoint[], weights: Float64Array): void {
-    const { logger, service } = this.#parts;
-    const before = weights.slice();
-    try {
-      layer.apply(endpoints, weights);
-    } catch (error) {
-      weights.set(before);
-      logger.error(`Layer "${layer.name}" of service "${service}" threw; it is left out`, { error });
-      return;
-    }
-    let wrong = 0;
-    while (wrong < weights.length && (weights[wrong] ?? 0) >= 0 && (weights[wrong] ?? 0) < Infinity)
-      wrong += 1;
-    if (wrong === weights.length) return;
-    const { id } = endpoints[wrong] ?? {};
-    logger.error(
-      `Layer "${layer.name}" of service "${service}" gave "${id ?? ''}" no weight from 0 on; it is left out`,
-      {
-        weight: weights[wrong],
-      },
-    );
-    weights.set(before);
   }
 
   #add(endpoint: PooledEndpoint, weight: number): void {
@@ -428,26 +338,8 @@ export class EndpointSet {
     }
   }
 
-  /** The layers that decide on shares: priority, panic, zones. */
   #share(): void {
-    const loads = priorityLoads(
-      this.#levels.map(({ health }) => health),
-      this.#parts.priority,
-    );
-    this.#levels.forEach((level, place) => {
-      const load = loads[place] ?? level.load;
-      const { panic, lastResort } = level.load;
-      level.load = load;
-      if (panic !== load.panic || lastResort !== load.lastResort) this.#panicChanged(level);
-    });
-    this.#ranks = [...this.#entriesOf('main'), ...this.#entriesOf('standby')];
-    const used = this.#ranks.flat().filter(({ share }) => share > 0);
-    let upTo = 0;
-    for (const entry of used) {
-      upTo += entry.share * finest;
-      entry.upTo = upTo;
-    }
-    this.#entries = used;
+    for (const level of this.#routes.update(this.#levels)) this.#panicChanged(level);
   }
 
   #panicChanged(level: Level): void {
@@ -455,54 +347,6 @@ export class EndpointSet {
       if (this.#groups[endpoint.slot]?.level === level) this.#serve(endpoint);
     }
     for (const group of level.groups) group.settle();
-  }
-
-  #entriesOf(tier: 'main' | 'standby'): readonly (readonly Entry[])[] {
-    const best = this.#levels[0];
-    return this.#levels.map((level) => {
-      const { groups, load } = level;
-      const ofTier =
-        tier === 'main' ? load.healthy + (load.panic ? load.degraded : 0) : load.panic ? 0 : load.degraded;
-      const capacities = groups.map((group) =>
-        tier === 'main' ? group.capacity : (group.weights[condition.degraded] ?? 0),
-      );
-      const shares = this.#zoneShares(groups, capacities);
-      return groups.flatMap((group, place): Entry[] => {
-        const strategy = tier === 'main' ? group.main : group.standby;
-        if (strategy === undefined || (capacities[place] ?? 0) === 0) return [];
-        const abroad =
-          this.#parts.zones !== undefined && group.zone !== this.#parts.zones.own && (shares[place] ?? 0) < 1;
-        return [
-          {
-            group,
-            strategy,
-            capacity: capacities[place] ?? 0,
-            share: ofTier * (shares[place] ?? 0),
-            upTo: 0,
-            reason: this.#reasonFor(load.panic, tier === 'standby', level !== best || abroad),
-          },
-        ];
-      });
-    });
-  }
-
-  #reasonFor(panic: boolean, degraded: boolean, spills: boolean): PickReason {
-    if (panic) return 'panic';
-    if (degraded) return 'fallback';
-    if (spills) return 'spill';
-    return this.#subset === undefined ? 'direct' : 'subset';
-  }
-
-  #zoneShares(groups: readonly EndpointGroup[], capacities: readonly number[]): readonly number[] {
-    const { zones } = this.#parts;
-    const own = zones === undefined ? -1 : groups.findIndex(({ zone }) => zone === zones.own);
-    const ownCapacity = capacities[own] ?? 0;
-    const total = capacities.reduce((sum, capacity) => sum + capacity, 0);
-    if (zones === undefined || ownCapacity === 0)
-      return capacities.map((capacity) => capacity / (total || 1));
-    const others = capacities.filter((_, place) => place !== own);
-    const [direct = 0, ...rest] = zoneShares([ownCapacity, ...others], zones.clientShare);
-    return [...rest.slice(0, own), direct, ...rest.slice(own)];
   }
 
   #settle(): void {
@@ -517,16 +361,5 @@ export class EndpointSet {
   }
 }
 
-/** Where picks may go: the healthy or the degraded endpoints of a group. */
-interface Entry {
-  readonly group: EndpointGroup;
-  readonly strategy: IncrementalStrategy;
-  readonly share: number;
-  readonly capacity: number;
-  /** Draws below this, and not below that of the entry before, go here. */
-  upTo: number;
-  readonly reason: PickReason;
-}
-
-/** Shares of picks are drawn this finely. */
-const finest = 2 ** 30;
+/** How often zones are balanced by load, in milliseconds: long enough for a change to show. */
+const balanceEveryMs = 500;
