@@ -14,6 +14,7 @@ export {
   DeadlineExceededError,
   DiscoveryClient,
   NoHealthyInstanceError,
+  OverloadedError,
   UnknownServiceError,
   type DiscoveryClientOptions,
 } from '@sd/discovery';

@@ -8,7 +8,7 @@ import {
   type ServiceInstance,
   type Timer,
 } from '@sd/core';
-import type { Endpoint, Outcome, PickRequest } from '@sd/load-balancers';
+import type { Endpoint, Outcome, PickReason, PickRequest } from '@sd/load-balancers';
 import { AttemptTimeoutError, ConnectionError, DeadlineExceededError, type AttemptReport } from './errors.ts';
 import { classifyNetworkFailure, type Failure, type FailureClassifier } from './failure.ts';
 import type { TrackedService } from './tracked-service.ts';
@@ -41,6 +41,8 @@ export interface CallOptions {
 export interface Attempt {
   readonly instance: ServiceInstance;
   readonly endpoint: Endpoint;
+  /** Why this endpoint. */
+  readonly reason: PickReason;
   /** 1 for the first. */
   readonly number: number;
   /** Aborts when this attempt times out, when the deadline passes and when the caller cancels. */
@@ -107,6 +109,7 @@ class Call<T> {
   readonly #request: PickRequest;
   readonly #attempts: AttemptReport[] = [];
   readonly #backoff: Backoff;
+  #reason: PickReason = 'direct';
   #lastFailure: { readonly error: unknown; readonly failure: Failure | undefined } | undefined;
 
   constructor(
@@ -170,7 +173,7 @@ class Call<T> {
     const set = this.#target.pool.set(strategy, filter);
     if (this.#target.view.state === 'connecting') await this.#target.ready(this.#over.signal);
     let endpoint = set.pick(this.#request);
-    if (endpoint === undefined) {
+    if (endpoint === undefined && set.explain().saturated === 0) {
       await this.#target.changed(emptyGraceMs, this.#over.signal);
       this.#over.signal.throwIfAborted();
       endpoint = set.pick(this.#request);
@@ -180,6 +183,7 @@ class Call<T> {
       throw this.#target.nobody(set);
     }
     this.#tried.push(endpoint);
+    this.#reason = set.reason;
     return endpoint;
   }
 
@@ -195,6 +199,7 @@ class Call<T> {
       const work = this.#work({
         endpoint,
         instance: endpoint.instance,
+        reason: this.#reason,
         number: this.#tried.length,
         signal: controller.signal,
         remainingMs: () => Math.max(0, this.#endsAt - clock.monotonic()),
@@ -213,7 +218,7 @@ class Call<T> {
       timer.cancel();
       forget();
       const durationMs = clock.monotonic() - startedAt;
-      this.#attempts.push({ endpoint, outcome, durationMs });
+      this.#attempts.push({ endpoint, reason: this.#reason, outcome, durationMs });
       const finish = (): void => pool.finish(endpoint, outcome, durationMs);
       if (inFlightUntil === undefined) finish();
       else void inFlightUntil.then(finish);

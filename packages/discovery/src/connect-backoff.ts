@@ -25,6 +25,6 @@ export class ConnectBackoff {
     const ejectedMs = again ? Math.min(30_000, last.ejectedMs * 2) : 1_000;
     const jittered = ejectedMs * (0.8 + 0.4 * this.#rng());
     this.#last.set(endpoint, { ejectedMs, until: now + jittered });
-    this.#pool.eject(endpoint, jittered);
+    this.#pool.eject(endpoint, jittered, { unreachable: true });
   }
 }

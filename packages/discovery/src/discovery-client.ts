@@ -19,7 +19,12 @@ import {
   type ServiceView,
   type Timer,
 } from '@sd/core';
-import { LoadBalancerFactory } from '@sd/load-balancers';
+import {
+  checkBalancing,
+  LoadBalancerFactory,
+  type BalancingOptions,
+  type SetExplanation,
+} from '@sd/load-balancers';
 import { runCall, type Attempt, type CallDefaults, type CallOptions } from './call.ts';
 import {
   attemptSchema,
@@ -38,8 +43,10 @@ export interface DiscoveryClientOptions {
   readonly backend: DiscoveryBackend;
   /** Name of the strategy for calls that name none. Default: `round-robin`. */
   readonly strategy?: string | undefined;
-  /** This consumer's own zone, for `zone-aware`. */
+  /** This consumer's own zone, for `zone-aware` and `balancing.zoneAware`. */
   readonly zone?: string | undefined;
+  /** How the layers decide who is eligible; see `BalancingOptions` of `@sd/load-balancers`. */
+  readonly balancing?: BalancingOptions | undefined;
   /** A factory that knows strategies of your own. Default: one with the built-in strategies. */
   readonly loadBalancers?: LoadBalancerFactory | undefined;
   /** Defaults of each call; see `CallOptions`. */
@@ -82,6 +89,7 @@ export class DiscoveryClient implements AsyncDisposable {
   /** @throws {ConfigValidationError} naming each wrong option */
   constructor(options: DiscoveryClientOptions) {
     validate('DiscoveryClient', clientOptionsSchema, options);
+    checkBalancing('DiscoveryClient', options.balancing ?? {}, 'balancing.');
     const { backend, clock = systemClock, rng = systemRng, logger = globalLogger } = options;
     this.loadBalancers = options.loadBalancers ?? new LoadBalancerFactory();
     this.#backend = backend;
@@ -98,6 +106,7 @@ export class DiscoveryClient implements AsyncDisposable {
       backend,
       factory: this.loadBalancers,
       zone: options.zone,
+      balancing: options.balancing ?? {},
       follow: options.follow ?? {},
       retryBudget: options.retryBudget ?? {},
       clock,
@@ -128,7 +137,7 @@ export class DiscoveryClient implements AsyncDisposable {
   /**
    * One instance, chosen by a strategy among those that take requests. What becomes of it is not known here, so it
    * counts for nothing: prefer `call`, which also retries elsewhere.
-   * @throws {UnknownServiceError} {@link NoHealthyInstanceError} {@link BackendUnavailableError}
+   * @throws {UnknownServiceError} {@link NoHealthyInstanceError} {@link OverloadedError} {@link BackendUnavailableError}
    */
   async getInstance(
     service: string,
@@ -147,6 +156,17 @@ export class DiscoveryClient implements AsyncDisposable {
   /** What is known of a service now, without waiting and without starting to watch it. */
   peek(service: string): ServiceView | undefined {
     return this.#services.get(service)?.view;
+  }
+
+  /**
+   * Who of a service takes requests and why the others do not, now; undefined if the service is not in use.
+   * @throws {ConfigValidationError} when the strategy is unknown or the filter malformed
+   */
+  explain(
+    service: string,
+    { strategy = this.#defaults.strategy, filter }: Pick<CallOptions, 'strategy' | 'filter'> = {},
+  ): SetExplanation | undefined {
+    return this.#services.get(service)?.pool.set(strategy, filter).explain();
   }
 
   /**
@@ -182,7 +202,7 @@ export class DiscoveryClient implements AsyncDisposable {
    * Calls a service by whatever protocol: `attempt` gets an endpoint and does the work. It is run again on another
    * endpoint where that helps, is safe and is in the retry budget, all within one deadline.
    * Rejects with what `attempt` threw, unless it is one of these:
-   * @throws {UnknownServiceError} {@link NoHealthyInstanceError} nobody to call
+   * @throws {UnknownServiceError} {@link NoHealthyInstanceError} {@link OverloadedError} nobody to call
    * @throws {DeadlineExceededError} {@link AttemptTimeoutError} {@link ConnectionError} with a list of the attempts
    * @throws {ConfigValidationError} the call's options are wrong
    * @throws {ClosedError} the client is closed

@@ -1,5 +1,5 @@
 import { addressOf, DiscoveryError, type ErrorContext, type ServiceInstance } from '@sd/core';
-import type { Endpoint, Outcome } from '@sd/load-balancers';
+import type { Endpoint, Outcome, PickReason } from '@sd/load-balancers';
 
 /** The backend knows no instance of the service at all. */
 export class UnknownServiceError extends DiscoveryError {
@@ -28,6 +28,19 @@ export class NoHealthyInstanceError extends DiscoveryError {
   }
 }
 
+/** All instances that may be called have as many attempts in flight as one may have. */
+export class OverloadedError extends DiscoveryError {
+  readonly code = 'ERR_SD_OVERLOADED';
+
+  /** @param saturated how many instances that are */
+  constructor(service: string, saturated: number) {
+    const all = saturated === 1 ? 'the one usable instance has' : `all ${saturated} usable instances have`;
+    super(`Service "${service}" is overloaded: ${all} as many calls in flight as allowed (maxInFlight)`, {
+      service,
+    });
+  }
+}
+
 function countStatuses(instances: readonly ServiceInstance[]): string {
   const counts = new Map<string, number>();
   for (const { status } of instances) counts.set(status, (counts.get(status) ?? 0) + 1);
@@ -37,6 +50,8 @@ function countStatuses(instances: readonly ServiceInstance[]): string {
 /** One attempt of a call, after its end. */
 export interface AttemptReport {
   readonly endpoint: Endpoint;
+  /** Why this endpoint. */
+  readonly reason: PickReason;
   readonly outcome: Outcome;
   readonly durationMs: number;
 }

@@ -6,6 +6,7 @@ export {
   ConnectionError,
   DeadlineExceededError,
   NoHealthyInstanceError,
+  OverloadedError,
   UnknownServiceError,
   type AttemptReport,
 } from './errors.ts';

@@ -61,6 +61,21 @@ export const clientOptionsSchema = v.strictObject(
     ...attempts,
     backend: v.custom<DiscoveryBackend>(isBackend, 'a backend, e.g. new MemoryBackend()'),
     zone: v.optional(text),
+    // What is in them has a check of its own.
+    balancing: v.optional(
+      v.strictObject(
+        {
+          layers: anything,
+          subset: anything,
+          overprovisioning: anything,
+          panicThreshold: anything,
+          zoneAware: anything,
+          slowStart: anything,
+          maxInFlight: anything,
+        },
+        'an object',
+      ),
+    ),
     loadBalancers: v.optional(v.instance(LoadBalancerFactory, 'a LoadBalancerFactory')),
     retryBudget: v.optional(
       v.strictObject({ ratio: v.optional(rate), perSecond: v.optional(rate) }, 'an object'),

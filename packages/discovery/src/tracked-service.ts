@@ -11,15 +11,21 @@ import {
   type Rng,
   type ServiceView,
 } from '@sd/core';
-import { EndpointPool, type EndpointSet, type LoadBalancerFactory } from '@sd/load-balancers';
+import {
+  EndpointPool,
+  type BalancingOptions,
+  type EndpointSet,
+  type LoadBalancerFactory,
+} from '@sd/load-balancers';
 import { ConnectBackoff } from './connect-backoff.ts';
-import { NoHealthyInstanceError, UnknownServiceError } from './errors.ts';
+import { NoHealthyInstanceError, OverloadedError, UnknownServiceError } from './errors.ts';
 import { RetryBudget, type RetryBudgetOptions } from './retry-budget.ts';
 
 export interface TrackedServiceOptions {
   readonly backend: DiscoveryBackend;
   readonly factory: LoadBalancerFactory;
   readonly zone: string | undefined;
+  readonly balancing: BalancingOptions;
   readonly follow: Omit<FollowOptions, 'onChange' | 'clock' | 'rng' | 'logger'>;
   readonly retryBudget: RetryBudgetOptions;
   readonly clock: Clock;
@@ -50,6 +56,7 @@ export class TrackedService {
     this.clock = clock;
     this.rng = rng;
     this.pool = new EndpointPool({
+      ...options.balancing,
       service: name,
       factory: options.factory,
       zone: options.zone,
@@ -101,10 +108,12 @@ export class TrackedService {
     return this.#following.ready({ signal });
   }
 
-  /** Why a set of its pool is empty. */
+  /** Why a set of its pool has nobody to pick. */
   nobody(set: EndpointSet): DiscoveryError {
     const { instances } = this.view;
     if (instances.length === 0) return new UnknownServiceError(this.name, this.backend);
+    const { saturated } = set.explain();
+    if (saturated > 0) return new OverloadedError(this.name, saturated);
     return new NoHealthyInstanceError(
       this.name,
       instances,

@@ -38,6 +38,9 @@ describe('a wrong option', () => {
     ['zone', { backend, zone: 7 }],
     ['follow.coalesceMs', { backend, follow: { coalesceMs: -1 } }],
     ['follow.coalesce', { backend, follow: { coalesce: 1 } }],
+    ['balancing.maxInFlight', { backend, balancing: { maxInFlight: 0 } }],
+    ['balancing.slowStart.windowMs', { backend, balancing: { slowStart: { windowMs: '10s' } } }],
+    ['balancing.panic', { backend, balancing: { panic: 0.5 } }],
     ['logger', { backend, logger: {} }],
     ['strategie', { backend, strategie: 'random' }],
   ])('is named: %s', (field, options) => {

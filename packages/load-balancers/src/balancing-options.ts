@@ -31,8 +31,11 @@ export interface ZoneOptions {
   readonly clientShare?: number | undefined;
 }
 
-/** @throws {ConfigValidationError} naming each wrong option */
-export function checkBalancing(owner: string, options: BalancingOptions): void {
+/**
+ * @param prefix of the names of options in messages, e.g. `balancing.`
+ * @throws {ConfigValidationError} naming each wrong option
+ */
+export function checkBalancing(owner: string, options: BalancingOptions, prefix = ''): void {
   const issues: ConfigIssue[] = [];
   const check = (
     field: string,
@@ -42,7 +45,7 @@ export function checkBalancing(owner: string, options: BalancingOptions): void {
   ): void => {
     // Only called with a value of the type that the field has, or with one that is wrong anyway.
     if (received === undefined || isRight(received as never)) return;
-    issues.push({ field, received: describeValue(received), expected });
+    issues.push({ field: prefix + field, received: describeValue(received), expected });
   };
   const number = (field: string, value: unknown, least: number, most: number, expected: string): void =>
     check(

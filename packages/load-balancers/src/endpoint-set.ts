@@ -3,7 +3,7 @@ import { grownFloats, grownInts } from './columns.ts';
 import { Candidates, type CandidatesOptions } from './candidates.ts';
 import { condition, conditionOf, EndpointGroup, Level } from './endpoint-group.ts';
 import type { Endpoint, Outcome } from './endpoint.ts';
-import type { PickExplanation, SetExplanation } from './pick-reason.ts';
+import type { PickExplanation, PickReason, SetExplanation } from './pick-reason.ts';
 import type { PooledEndpoint } from './pooled-endpoint.ts';
 import { Routes, type Route, type RoutesOptions } from './routes.ts';
 import type { IncrementalStrategy, PickRequest } from './strategy.ts';
@@ -106,16 +106,23 @@ export class EndpointSet {
     return endpoint;
   }
 
-  /** What the last pick went by. Ask before the next pick; undefined before the first. */
+  /** Why the last pick returned what it did; `direct` before the first. Ask before the next pick. */
+  get reason(): PickReason {
+    const route = this.#lastRoute;
+    if (route === undefined) return 'direct';
+    const { reason, strategy } = route;
+    if (reason === 'panic') return reason;
+    if (this.#wentElsewhere || strategy.affinity === 'fallback') return 'fallback';
+    const isPlain = reason === 'direct' || reason === 'subset';
+    return isPlain && strategy.affinity === 'sticky' ? 'sticky' : reason;
+  }
+
+  /** What the last pick went by; undefined before the first. Ask before the next pick. */
   explainPick(): PickExplanation | undefined {
     const route = this.#lastRoute;
     if (route === undefined) return undefined;
-    const { reason, share, group, strategy } = route;
-    const explained = { priority: group.level.priority, zone: group.zone, share };
-    const fellBack = this.#wentElsewhere || strategy.affinity === 'fallback';
-    if (fellBack && reason !== 'panic') return { reason: 'fallback', ...explained };
-    const isPlain = reason === 'direct' || reason === 'subset';
-    return { reason: isPlain && strategy.affinity === 'sticky' ? 'sticky' : reason, ...explained };
+    const { share, group } = route;
+    return { reason: this.reason, priority: group.level.priority, zone: group.zone, share };
   }
 
   /** What the layers make of its endpoints, now. */
