@@ -173,7 +173,7 @@ class Call<T> {
     const set = this.#target.pool.set(strategy, filter);
     if (this.#target.view.state === 'connecting') await this.#target.ready(this.#over.signal);
     let endpoint = set.pick(this.#request);
-    if (endpoint === undefined && set.explain().saturated === 0) {
+    if (endpoint === undefined && !set.serves) {
       await this.#target.changed(emptyGraceMs, this.#over.signal);
       this.#over.signal.throwIfAborted();
       endpoint = set.pick(this.#request);

@@ -32,12 +32,11 @@ export class NoHealthyInstanceError extends DiscoveryError {
 export class OverloadedError extends DiscoveryError {
   readonly code = 'ERR_SD_OVERLOADED';
 
-  /** @param saturated how many instances that are */
-  constructor(service: string, saturated: number) {
-    const all = saturated === 1 ? 'the one usable instance has' : `all ${saturated} usable instances have`;
-    super(`Service "${service}" is overloaded: ${all} as many calls in flight as allowed (maxInFlight)`, {
-      service,
-    });
+  constructor(service: string) {
+    super(
+      `Service "${service}" is overloaded: each usable instance has as many calls in flight as allowed (maxInFlight)`,
+      { service },
+    );
   }
 }
 

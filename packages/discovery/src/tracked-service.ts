@@ -112,8 +112,7 @@ export class TrackedService {
   nobody(set: EndpointSet): DiscoveryError {
     const { instances } = this.view;
     if (instances.length === 0) return new UnknownServiceError(this.name, this.backend);
-    const { saturated } = set.explain();
-    if (saturated > 0) return new OverloadedError(this.name, saturated);
+    if (set.serves) return new OverloadedError(this.name);
     return new NoHealthyInstanceError(
       this.name,
       instances,

@@ -18,7 +18,7 @@ describe('the balancing of a client', () => {
     expect(refused).toMatchObject({
       code: 'ERR_SD_OVERLOADED',
       message:
-        'Service "orders" is overloaded: all 2 usable instances have as many calls in flight as allowed (maxInFlight)',
+        'Service "orders" is overloaded: each usable instance has as many calls in flight as allowed (maxInFlight)',
     });
     end.abort();
     await settled;

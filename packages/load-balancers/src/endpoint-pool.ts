@@ -176,6 +176,7 @@ export class EndpointPool implements Disposable {
         },
         zones: usesZones || strategy === 'zone-aware' ? zones : undefined,
         count: this.#count,
+        finish: (endpoint, outcome, latencyMs) => this.finish(endpoint, outcome, latencyMs),
         join,
         clock,
         rng,

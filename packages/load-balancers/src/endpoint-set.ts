@@ -1,17 +1,19 @@
 import type { Clock, ServiceInstance } from '@sd/core';
 import { grownFloats, grownInts } from './columns.ts';
+import { BegunAttempt } from './begun-attempt.ts';
 import { Candidates, type CandidatesOptions } from './candidates.ts';
 import { condition, conditionOf, EndpointGroup, Level } from './endpoint-group.ts';
 import type { Endpoint, Outcome } from './endpoint.ts';
 import type { PickExplanation, PickReason, SetExplanation } from './pick-reason.ts';
 import type { PooledEndpoint } from './pooled-endpoint.ts';
 import { Routes, type Route, type RoutesOptions } from './routes.ts';
-import type { IncrementalStrategy, PickRequest } from './strategy.ts';
+import { anyRequest, type IncrementalStrategy, type PickRequest } from './strategy.ts';
 
 export interface EndpointSetParts extends CandidatesOptions, Omit<RoutesOptions, 'isSubset'> {
   readonly makeStrategy: () => IncrementalStrategy;
   /** Counts an attempt, and tells the sets of the pool. */
   readonly count: (endpoint: Endpoint) => void;
+  readonly finish: (endpoint: Endpoint, outcome: Outcome, latencyMs: number) => void;
   /** Asks the pool to update this set, now and with each change. */
   readonly join: (set: EndpointSet) => void;
   readonly clock: Clock;
@@ -86,6 +88,12 @@ export class EndpointSet {
     });
   }
 
+  /** Whether anybody takes requests: if so and `pick` returned nobody, all have as many in flight as they may. */
+  get serves(): boolean {
+    if (!this.#joined) this.#parts.join(this);
+    return this.#routes.used.length > 0;
+  }
+
   /**
    * Hot path. Picks and counts in one step, so that concurrent calls see each other.
    * Each endpoint picked must be given back with `EndpointPool.finish` once; undefined when none is eligible.
@@ -104,6 +112,15 @@ export class EndpointSet {
     }
     if (endpoint !== undefined) this.#parts.count(endpoint);
     return endpoint;
+  }
+
+  /**
+   * Picks, for those who would rather have one object for an attempt than `pick` and `finish`, at the price of that
+   * object. Call its `done` when the attempt has ended; undefined when none is eligible.
+   */
+  begin(request: PickRequest = anyRequest): BegunAttempt | undefined {
+    const endpoint = this.pick(request);
+    return endpoint && new BegunAttempt(endpoint, this.reason, this.#parts.clock, this.#parts.finish);
   }
 
   /** Why the last pick returned what it did; `direct` before the first. Ask before the next pick. */

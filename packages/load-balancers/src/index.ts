@@ -1,3 +1,4 @@
+export type { BegunAttempt } from './begun-attempt.ts';
 export { checkBalancing, type BalancingOptions, type ZoneOptions } from './balancing-options.ts';
 export { EndpointPool, type EndpointPoolOptions } from './endpoint-pool.ts';
 export type { EndpointSet } from './endpoint-set.ts';

@@ -93,30 +93,52 @@ export class ConsistentHash extends WeightedMembers implements IncrementalStrate
     this.affinity = undefined;
     if (key === undefined) return this.#draw.untried(tried);
     let hash = hashText(key);
-    for (let probe = 0; probe < mostProbes; probe += 1) {
+    let full = 0;
+    for (let probe = 0; probe < mostProbes && full < mostFull; probe += 1) {
       const endpoint = this.#open[this.#table.ownerOf(hash)];
       if (
         endpoint !== undefined &&
-        this.#accepts(endpoint, hash) &&
+        isWarmFor(hash, endpoint) &&
         (tried.length === 0 || !tried.includes(endpoint))
       ) {
-        this.affinity = probe === 0 ? 'sticky' : 'fallback';
-        return endpoint;
+        if (this.#hasRoom(endpoint)) {
+          this.affinity = probe === 0 ? 'sticky' : 'fallback';
+          return endpoint;
+        }
+        full += 1; // others than full ones must not cut the search short: those keys have nowhere else to go
       }
       hash = mix(hash + 0x9e3779b9);
     }
     this.affinity = 'fallback';
-    return this.#draw.untried(tried);
+    return this.#anyWithRoom(tried);
   }
 
-  #accepts(endpoint: Endpoint, hash: number): boolean {
-    const { warmth } = endpoint;
-    if (warmth < 1 && mix(hash ^ 0x5bd1e995) >= warmth * 2 ** 32) return false;
+  #anyWithRoom(tried: readonly Endpoint[]): Endpoint | undefined {
+    let endpoint = this.#draw.untried(tried);
+    for (
+      let draws = 0;
+      draws < mostProbes && endpoint !== undefined && !this.#hasRoom(endpoint);
+      draws += 1
+    ) {
+      endpoint = this.#draw.untried(tried);
+    }
+    return endpoint;
+  }
+
+  #hasRoom(endpoint: Endpoint): boolean {
     if (this.#boundedLoad === Infinity) return true;
     const share = this.classes.weightOf(endpoint) / this.classes.total;
     return endpoint.inFlight < Math.ceil(this.#boundedLoad * (this.#inFlight + 1) * share);
   }
 }
 
+/** A key comes home to an endpoint that warms up when that is warm enough for this key. */
+function isWarmFor(hash: number, { warmth }: Endpoint): boolean {
+  return warmth === 1 || mix(hash ^ 0x5bd1e995) < warmth * 2 ** 32;
+}
+
 /** After so many owners that cannot take a key, any endpoint does. */
 const mostProbes = 128;
+
+/** After so many that are full, the key is hot: any with room does, as the key's own owners are all full. */
+const mostFull = 4;
