@@ -1,4 +1,4 @@
-import type { Rng } from '@sd/core';
+import { createInstance, type Rng, type ServiceInstance } from '@sd/core';
 import {
   anyRequest,
   EndpointPool,
@@ -66,11 +66,18 @@ export class Consumer {
     const end = (outcome: Outcome): void => {
       if (isOver) return;
       isOver = true;
+      timeout?.cancel();
       const latencyMs = this.#simulation.now() - startedAt;
       this.pool.finish(endpoint, outcome, latencyMs);
       onEnd({ startedAt, latencyMs, outcome, endpoint });
     };
-    if (timeoutMs !== undefined) this.#simulation.setTimer(() => end('timeout'), timeoutMs);
+    const timeout =
+      timeoutMs === undefined ? undefined : this.#simulation.setTimer(() => end('timeout'), timeoutMs);
     server.serve(end);
   }
+}
+
+/** Instances to update a pool with, published at the start of the simulation. */
+export function instances(ids: readonly string[]): readonly ServiceInstance[] {
+  return ids.map((id) => createInstance({ service: 'orders', id, host: id, port: 80 }, 0));
 }

@@ -1,6 +1,6 @@
 /** A situation that tells balancers apart, run for one contestant after the other. */
 export interface Scenario {
-  /** `S1` … `S8`. */
+  /** `S1` … `S7`, `S8a`, `S8b`. */
   readonly id: string;
   /** One line: what happens. */
   readonly title: string;

@@ -23,12 +23,15 @@ export class Simulation implements Clock {
   }
 
   setTimer(callback: () => void, delayMs: number): Timer {
-    return this.at(this.#now + Math.max(0, delayMs), callback);
+    return this.at(this.#now + delayMs, callback);
   }
 
-  /** Calls `callback` at `time`, in milliseconds from the start; events of one moment in the order they were asked for. */
+  /**
+   * Calls `callback` at `time`, in milliseconds from the start, or now when that is past; events of one moment in the
+   * order they were asked for.
+   */
   at(time: number, callback: () => void): Timer {
-    const event: Event = { time, number: 0, callback };
+    const event: Event = { time: Math.max(this.#now, time), number: 0, callback };
     this.#events.push(event);
     return { cancel: () => (event.callback = undefined) };
   }

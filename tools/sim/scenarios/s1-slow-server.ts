@@ -1,15 +1,28 @@
-import { createInstance } from '@sd/core';
-import { Consumer } from '../consumer.ts';
+import { Consumer, instances } from '../consumer.ts';
+import { rival, withRivals } from '../rivals/index.ts';
 import { RunRecord } from '../run-record.ts';
 import type { Contestant, Scenario, ScenarioResult } from '../scenario.ts';
 import { Server } from '../server.ts';
 import { Simulation } from '../simulation.ts';
 
+/**
+ * One consumer sends 1,000 requests a second for 60 s; an answer takes 167 ± 5 ms, evenly spread.
+ *
+ * Others come out as published: round robin 95.46 % (published: 95.40), least loaded 99.53 % (99.49), peak EWMA 99.93 %
+ * (99.92), go-zero 99.80 % (99.80).
+ */
 export const slowServer: Scenario = {
   id: 'S1',
   title: "one of 11 servers takes 2 s for 30 of 60 s (Linkerd's 'Beyond Round Robin')",
   target: '>= 99.9 % within 1 s, p99.9 <= 200 ms',
-  contestants: [contestant('peak-ewma', true), contestant('round-robin'), contestant('least-connections')],
+  contestants: [
+    contestant('peak-ewma', true),
+    contestant('least-connections'),
+    contestant('round-robin'),
+    contestant(rival.finagle),
+    contestant(rival.goZero),
+    contestant(rival.twoChoices),
+  ],
 };
 
 function contestant(strategy: string, isOurs = false): Contestant {
@@ -29,8 +42,9 @@ function run(strategy: string, seed: number): ScenarioResult {
       }),
     ]),
   );
-  const consumer = new Consumer(simulation, { strategy, servers, onEnd: record.add });
-  consumer.pool.update(ids.map((id) => createInstance({ service: 'orders', id, host: id, port: 80 }, 0)));
+  const factory = withRivals();
+  const consumer = new Consumer(simulation, { strategy, servers, factory, onEnd: record.add });
+  consumer.pool.update(instances(ids));
   consumer.sendAtRandom(1_000, 0, 60_000);
   simulation.run(70_000);
   consumer.pool.close();

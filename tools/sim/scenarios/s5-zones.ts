@@ -10,7 +10,7 @@ import { Simulation } from '../simulation.ts';
  * S5: consumers of three zones send 50, 30 and 20 % of the traffic; there are 30 servers of 4 workers and 40 ms
  * (exponential) each, 85 % of them busy, which refuse what would wait behind more than 12. Zones have servers as they
  * have traffic (15, 9, 6), or alike (10, 10, 10). Ten consumers in each zone know nothing of each other or of the other
- * zones' traffic. Measured after 60 s, in which they may learn.
+ * zones' traffic. Measured after 40 s, in which they may learn.
  */
 export const zones: Scenario = {
   id: 'S5',
@@ -31,7 +31,7 @@ interface ZoneChoice extends Pick<EndpointPoolOptions, 'zoneAware'> {
 const zoneNames = ['a', 'b', 'c'] as const;
 const traffic = { a: 0.5, b: 0.3, c: 0.2 };
 const [workers, serviceMs, busy] = [4, 40, 0.85];
-const [learnMs, endMs] = [60_000, 120_000];
+const [learnMs, endMs] = [40_000, 80_000];
 
 function contestant(name: string, isOurs: boolean, choice: ZoneChoice): Contestant {
   return {

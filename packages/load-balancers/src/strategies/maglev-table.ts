@@ -50,29 +50,32 @@ export class MaglevTable implements KeyTable {
     if (!this.#isStale) return;
     this.#isStale = false;
     const owners = this.#owners.fill(-1);
+    // By turn, so that the loop reads one after the other.
     const members = new Int32Array(this.#order);
     if (members.length === 0) return;
-    const heaviest = this.#weights.reduce((most, weight) => Math.max(most, weight), 0);
-    const next = this.#offsets.slice();
+    const next = members.map((slot) => this.#offsets[slot] ?? 0);
+    const skips = members.map((slot) => this.#skips[slot] ?? 1);
+    const weights = Float64Array.from(members, (slot) => this.#weights[slot] ?? 0);
+    const heaviest = weights.reduce((most, weight) => Math.max(most, weight), 0);
+    /** A member misses its turn until `round * weight` has come up to this. */
+    const due = new Float64Array(members.length);
     // Entries that are taken, in bits: most of the work is to find free ones, and these fit the nearest cache.
     const taken = new Int32Array((size >>> 5) + 1);
-    /** A member misses its turn until `round * weight` has come up to this. */
-    const due = new Float64Array(next.length);
     let left = size;
     for (let round = 1; ; round += 1) {
-      for (let index = 0; index < members.length; index += 1) {
-        const slot = members[index] ?? 0;
-        if (round * (this.#weights[slot] ?? 0) < (due[slot] ?? 0)) continue;
-        due[slot] = (due[slot] ?? 0) + heaviest;
-        const skip = this.#skips[slot] ?? 1;
-        let entry = next[slot] ?? 0;
+      for (let turn = 0; turn < members.length; turn += 1) {
+        const isDue = due[turn] ?? 0;
+        if (round * (weights[turn] ?? 0) < isDue) continue;
+        due[turn] = isDue + heaviest;
+        const skip = skips[turn] ?? 1;
+        let entry = next[turn] ?? 0;
         while (((taken[entry >>> 5] ?? 0) & (1 << entry)) !== 0) {
           entry += skip;
           if (entry >= size) entry -= size;
         }
-        owners[entry] = slot;
         taken[entry >>> 5] = (taken[entry >>> 5] ?? 0) | (1 << entry);
-        next[slot] = entry;
+        owners[entry] = members[turn] ?? 0;
+        next[turn] = entry;
         left -= 1;
         if (left === 0) return;
       }

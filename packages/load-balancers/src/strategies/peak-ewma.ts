@@ -39,6 +39,7 @@ export class PeakEwma extends WeightedMembers implements IncrementalStrategy {
     const mean = (weight + other) / 2;
     const cost = this.#latencies.expected(first) * (1 + (first.inFlight * mean) / weight);
     const otherCost = this.#latencies.expected(second) * (1 + (second.inFlight * mean) / other);
-    return otherCost < cost ? second : first;
+    // One that is new is taken to be as much slower as it is cold: its few answers say less than the peaks of the others.
+    return otherCost * first.warmth < cost * second.warmth ? second : first;
   }
 }
