@@ -6,6 +6,9 @@ import { workspacePackages } from './tools/workspace.ts';
 const onServers = new Set(['@sd/redis']);
 const whileWaiting = { maxWorkers: availableParallelism() + 1, sequence: { groupOrder: 1 } };
 
+/** Many short files that share nothing: one process runs them in half the time. */
+const inOneProcess = new Set(['@sd/load-balancers']);
+
 export default defineConfig({
   // `resolve.conditions` alone does not reach tests that run in Node.
   ssr: { resolve: { conditions: ['@sd/source'] } },
@@ -23,5 +26,9 @@ export default defineConfig({
 
 function project(name: string, folder: string) {
   const include = [`${folder}/{src,test}/**/*.test.ts`];
-  return { extends: true as const, test: { name, include, ...(onServers.has(name) ? whileWaiting : {}) } };
+  const isolate = !inOneProcess.has(name);
+  return {
+    extends: true as const,
+    test: { name, include, isolate, ...(onServers.has(name) ? whileWaiting : {}) },
+  };
 }

@@ -47,6 +47,15 @@ export function checkBalancing(owner: string, options: BalancingOptions, prefix 
     if (received === undefined || isRight(received as never)) return;
     issues.push({ field: prefix + field, received: describeValue(received), expected });
   };
+  const required = (
+    field: string,
+    received: unknown,
+    isRight: (value: never) => boolean,
+    expected: string,
+  ): void => {
+    if (received === undefined) issues.push({ field: prefix + field, received: 'undefined', expected });
+    check(field, received, isRight, expected);
+  };
   const number = (field: string, value: unknown, least: number, most: number, expected: string): void =>
     check(
       field,
@@ -69,12 +78,12 @@ export function checkBalancing(owner: string, options: BalancingOptions, prefix 
     'true, false or an object',
   );
   if (isObject(options.subset)) {
-    check('subset.size', options.subset.size, isCount, 'a whole number above 0');
-    check('subset.client', options.subset.client, isName, 'a name');
+    required('subset.size', options.subset.size, isCount, 'a whole number above 0');
+    required('subset.client', options.subset.client, isName, 'a name');
   }
   if (isObject(options.slowStart)) {
     const { windowMs, requests, aggression, minimum } = options.slowStart;
-    number('slowStart.windowMs', windowMs, 1, Number.MAX_VALUE, 'milliseconds, at least 1');
+    required('slowStart.windowMs', windowMs, isWindow, 'milliseconds, at least 1');
     number('slowStart.requests', requests, 0, Number.MAX_VALUE, 'a number from 0 on');
     number('slowStart.aggression', aggression, 0.01, 100, 'a number from 0.01 to 100');
     number('slowStart.minimum', minimum, 0.001, 1, 'a share from 0.001 to 1');
@@ -91,6 +100,10 @@ export function checkBalancing(owner: string, options: BalancingOptions, prefix 
 
 function isObject<T>(value: T): value is T & object {
   return typeof value === 'object' && value !== null;
+}
+
+function isWindow(value: unknown): boolean {
+  return typeof value === 'number' && value >= 1 && value < Infinity;
 }
 
 function isCount(value: unknown): boolean {

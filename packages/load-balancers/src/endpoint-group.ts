@@ -55,7 +55,8 @@ export class EndpointGroup {
   readonly zone: string | undefined;
   /** Chooses among all members but those that are suspended. */
   readonly main: IncrementalStrategy;
-  /** By condition: the sum of weights. */
+  /** By condition: how many, and the sum of their weights. */
+  readonly counts = new Int32Array(6);
   readonly weights = new Float64Array(6);
   /** Measured only where zones are balanced by it. */
   readonly load = new ZoneLoad();
@@ -113,20 +114,19 @@ export class EndpointGroup {
   }
 
   /** Hot path. */
-  started(endpoint: PooledEndpoint): void {
+  started(endpoint: PooledEndpoint, which: number): void {
     this.main.started?.(endpoint);
-    this.#standby?.started?.(endpoint);
+    if (which === condition.degraded) this.#standby?.started?.(endpoint);
   }
 
   /** Hot path. */
-  finished(endpoint: PooledEndpoint, outcome: Outcome, latencyMs: number): void {
+  finished(endpoint: PooledEndpoint, which: number, outcome: Outcome, latencyMs: number): void {
     this.main.finished?.(endpoint, outcome, latencyMs);
-    this.#standby?.finished?.(endpoint, outcome, latencyMs);
+    if (which === condition.degraded) this.#standby?.finished?.(endpoint, outcome, latencyMs);
   }
 
   #enter(endpoint: PooledEndpoint, weight: number, which: number): void {
-    const { counts } = this.level;
-    counts[which] = (counts[which] ?? 0) + 1;
+    this.#count(which, 1);
     this.weights[which] = (this.weights[which] ?? 0) + weight;
     if (which !== condition.degraded) return;
     this.#standby ??= this.#makeStrategy();
@@ -135,12 +135,17 @@ export class EndpointGroup {
   }
 
   #leave(endpoint: PooledEndpoint, weight: number, which: number): void {
-    const { counts } = this.level;
-    const left = (counts[which] ?? 0) - 1;
-    counts[which] = left;
+    const left = this.#count(which, -1);
     // Exactly nothing, whatever was added and taken away.
     this.weights[which] = left === 0 ? 0 : (this.weights[which] ?? 0) - weight;
     if (which === condition.degraded) this.#standby?.remove(endpoint);
+  }
+
+  #count(which: number, change: number): number {
+    const count = (this.counts[which] ?? 0) + change;
+    this.counts[which] = count;
+    this.level.counts[which] = (this.level.counts[which] ?? 0) + change;
+    return count;
   }
 }
 

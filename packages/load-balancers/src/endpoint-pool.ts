@@ -44,6 +44,7 @@ export class EndpointPool implements Disposable {
   readonly #freeSlots: number[] = [];
   #slots = 0;
   #snapshots = 0;
+  #hadSnapshot = false;
   #list: readonly PooledEndpoint[] = [];
   readonly #ejections = new Map<PooledEndpoint, { readonly until: number; readonly timer: Timer }>();
   #closed = false;
@@ -80,6 +81,7 @@ export class EndpointPool implements Disposable {
     this.#list = instances.map(
       (instance, place) => this.#keep(present[place], instance) ?? this.#add(instance),
     );
+    this.#hadSnapshot = true;
     this.#sets.update(this.#list, this.#slots);
   }
 
@@ -190,7 +192,7 @@ export class EndpointPool implements Disposable {
     endpoint.inFlight += 1;
     this.#latencies?.started(endpoint);
     this.#sets.started(endpoint);
-    if (endpoint.inFlight === this.#maxInFlight) {
+    if (endpoint.inFlight >= this.#maxInFlight && !endpoint.saturated) {
       endpoint.saturated = true;
       this.#sets.changed(endpoint);
     }
@@ -248,8 +250,7 @@ export class EndpointPool implements Disposable {
     endpoint.seen = this.#snapshots;
     this.#endpoints.set(instance.id, endpoint);
     this.#latencies?.reset(endpoint);
-    const isFirstSnapshot = this.#snapshots === 1;
-    this.#slowStart?.begin(endpoint, isFirstSnapshot ? this.#clock.now() - instance.registeredAt : 0);
+    this.#slowStart?.begin(endpoint, this.#hadSnapshot ? 0 : this.#clock.now() - instance.registeredAt);
     return endpoint;
   }
 

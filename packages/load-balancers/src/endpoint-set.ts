@@ -72,7 +72,7 @@ export class EndpointSet {
     return this.#candidates.matching;
   }
 
-  /** Those a pick may return, unless the request tried all of them. */
+  /** Those that picks go to; where all of them were tried or are saturated, a pick may go elsewhere. */
   get eligible(): readonly Endpoint[] {
     if (!this.#joined) this.#parts.join(this);
     const used = new Set(this.#routes.used.map(({ strategy }) => strategy));
@@ -108,7 +108,7 @@ export class EndpointSet {
     if (this.#lastRoute !== route) this.#lastRoute = route;
     if (this.#wentElsewhere) this.#wentElsewhere = false;
     if (endpoint === undefined || (tried.length > 0 && tried.includes(endpoint))) {
-      endpoint = this.#elsewhere(request, route) ?? endpoint;
+      endpoint = this.#elsewhere(request, route, endpoint);
     }
     if (endpoint !== undefined) this.#parts.count(endpoint);
     return endpoint;
@@ -240,14 +240,14 @@ export class EndpointSet {
   /** For the pool: an attempt was counted. */
   started(endpoint: PooledEndpoint): void {
     const { slot } = endpoint;
-    if (this.#members[slot] === endpoint) this.#groups[slot]?.started(endpoint);
+    if (this.#members[slot] === endpoint) this.#groups[slot]?.started(endpoint, this.#conditions[slot] ?? 0);
   }
 
   /** For the pool: an attempt ended. */
   finished(endpoint: PooledEndpoint, outcome: Outcome, latencyMs: number): void {
     const { slot } = endpoint;
     if (this.#members[slot] !== endpoint) return;
-    this.#groups[slot]?.finished(endpoint, outcome, latencyMs);
+    this.#groups[slot]?.finished(endpoint, this.#conditions[slot] ?? 0, outcome, latencyMs);
     if (this.#parts.zones?.by === 'load') this.#observe(slot, outcome, latencyMs);
   }
 
@@ -267,15 +267,20 @@ export class EndpointSet {
     return this.#routes.used.find(({ strategy }) => strategy === wanted)?.share ?? 0;
   }
 
-  #elsewhere(request: PickRequest, from: Route): Endpoint | undefined {
+  /** Where somebody is left who was not tried; if all were, the one who was due, or else any. */
+  #elsewhere(request: PickRequest, from: Route, due: Endpoint | undefined): Endpoint | undefined {
+    let spare = due;
     for (const route of this.#routes.others(from)) {
       const endpoint = route.strategy.pick(request);
-      if (endpoint === undefined || request.tried.includes(endpoint)) continue;
+      if (endpoint === undefined) continue;
+      const wasTried = request.tried.includes(endpoint);
+      if (wasTried && spare !== undefined) continue;
       this.#lastRoute = route;
       this.#wentElsewhere = true;
-      return endpoint;
+      if (!wasTried) return endpoint;
+      spare = endpoint;
     }
-    return undefined;
+    return spare;
   }
 
   #add(endpoint: PooledEndpoint, weight: number): void {

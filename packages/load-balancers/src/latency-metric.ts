@@ -5,7 +5,7 @@ import type { Endpoint, Outcome } from './endpoint.ts';
 export interface LatencyMetricOptions {
   /** Time constant of the average, in milliseconds. Default: 10,000. */
   readonly decayMs?: number | undefined;
-  /** What is assumed of an endpoint that has not answered yet, in milliseconds. Default: 30. */
+  /** What is assumed of an endpoint that has been called and has not answered yet, in milliseconds. Default: 30. */
   readonly initialMs?: number | undefined;
   /** What a failure counts as at least, in milliseconds: a failure that comes fast must not attract. Default: 1,000. */
   readonly failureMs?: number | undefined;
@@ -15,7 +15,8 @@ export interface LatencyMetricOptions {
 /**
  * How long endpoints take to answer: a peak-sensitive moving average, which jumps to a worse latency at once and comes
  * down slowly. An endpoint that has attempts in flight and has been silent for longer than its average is as slow as it
- * has been silent: one that hangs is seen before its first timeout.
+ * has been silent: one that hangs is seen before its first timeout. One that was never called costs nothing, so that it
+ * is called next.
  *
  * Source: Finagle's `PeakEwma`, with its constants; the cost of failures and of silence is ours.
  */
@@ -51,8 +52,9 @@ export class LatencyMetric {
     this.#average = grownFloats(this.#average, slot + 1);
     this.#stamp = grownFloats(this.#stamp, slot + 1);
     this.#silentSince = grownFloats(this.#silentSince, slot + 1);
-    this.#average[slot] = this.#initialMs;
+    this.#average[slot] = unheardOf;
     this.#stamp[slot] = this.#now;
+    this.#silentSince[slot] = this.#now;
   }
 
   /** Hot path. An attempt was counted. */
@@ -66,7 +68,7 @@ export class LatencyMetric {
     this.#now = now;
     if (outcome === 'cancelled') return;
     this.#silentSince[slot] = now;
-    const sample = outcome === 'ok' ? latencyMs : Math.max(latencyMs, this.#failureMs);
+    const sample = Math.max(outcome === 'ok' ? latencyMs : Math.max(latencyMs, this.#failureMs), leastMs);
     const average = this.#average[slot] ?? 0;
     if (sample >= average) {
       this.#average[slot] = sample;
@@ -82,12 +84,18 @@ export class LatencyMetric {
     const now = this.#now;
     const age = now - (this.#stamp[slot] ?? 0);
     const average = this.#average[slot] ?? 0;
+    if (average === unheardOf) {
+      return inFlight === 0 ? 0 : Math.max(this.#initialMs, now - (this.#silentSince[slot] ?? now));
+    }
     // Without answers the average fades, so that an endpoint is tried again some day.
     const faded = age > 0 ? average * fading(age / this.#decayMs) : average;
     if (inFlight === 0) return faded;
     return Math.max(faded, now - (this.#silentSince[slot] ?? now));
   }
 }
+
+const unheardOf = 0;
+const leastMs = 0.001;
 
 /** Nearly exp(-age), at a fifth of its cost, and somewhat slower to forget in the end. */
 function fading(age: number): number {

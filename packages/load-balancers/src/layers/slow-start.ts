@@ -24,6 +24,7 @@ export class SlowStart {
   readonly #onWarmer: (endpoint: PooledEndpoint) => void;
   readonly #warming = new Map<PooledEndpoint, { readonly since: number; answers: number }>();
   #timer: Timer | undefined;
+  #isClosed = false;
 
   constructor(options: SlowStartOptions, clock: Clock, onWarmer: (endpoint: PooledEndpoint) => void) {
     const { windowMs, requests = 0, aggression = 1, minimum = 0.1 } = options;
@@ -34,7 +35,7 @@ export class SlowStart {
 
   /** @param ageMs what is known of its age */
   begin(endpoint: PooledEndpoint, ageMs: number): void {
-    if (ageMs >= this.#options.windowMs) return;
+    if (this.#isClosed || ageMs >= this.#options.windowMs) return;
     this.#warming.set(endpoint, { since: this.#clock.monotonic() - Math.max(0, ageMs), answers: 0 });
     this.#warm(endpoint);
     this.#timer ??= this.#clock.setTimer(this.#tick, this.#stepMs);
@@ -50,6 +51,7 @@ export class SlowStart {
   }
 
   close(): void {
+    this.#isClosed = true;
     this.#timer?.cancel();
     this.#warming.clear();
   }

@@ -60,7 +60,7 @@ const perSample = 0.02;
 const forgotten = 0.01;
 
 /** How many times what the others cost the own zone may cost. */
-const ownMayCost = 1.25;
+const ownMayCost = 1.15;
 
 /** How far shares move in one step. */
 const step = 0.2;

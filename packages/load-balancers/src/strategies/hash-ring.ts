@@ -1,13 +1,18 @@
 import { grownFloats, grownInts } from '../columns.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { hashText, mix } from '../hash.ts';
+import { nthOf } from '../select.ts';
 import type { KeyTable } from './key-table.ts';
 
 /**
  * Points on a circle of 32-bit hashes, each with an owner; a key belongs to the first point from its hash on. Hashes are
- * evenly spread, so that their leading bits say where in the sorted points to look: O(1). A change moves only the keys
- * it must, up to 512 members; beyond that the ring stays at its size, and one that joins or leaves moves about one key
- * in n of the others too. Points are put in and taken out in one pass; only a change of most of them sorts anew.
+ * evenly spread, so that their leading bits say where in the sorted points to look: O(1).
+ *
+ * A change moves only the keys it must. Two exceptions: beyond 512 members the ring stays at its size, and one that joins
+ * or leaves moves about one key in n of the others too; and where another weight becomes the median, twice or half as
+ * large, all members have twice or half their points, and up to half of all keys move.
+ *
+ * Points are put in and taken out in one pass; only a change of most of them sorts anew.
  *
  * Source: Karger and others, "Consistent Hashing and Random Trees", 1997.
  */
@@ -99,21 +104,17 @@ export class HashRing implements KeyTable {
   }
 
   /**
-   * 512 points for one of mean weight: shares within about 4 % of what they should be. The mean is rounded to a power of
-   * two, so that it stays when members change; where it does not, the smaller ring is part of the larger.
+   * 512 points for one of median weight: shares within about 4 % of what they should be. The median stays when members
+   * come and go, unless most come to have another weight; it is rounded to a power of two, so that then the smaller ring
+   * is part of the larger.
    */
   #pointCounts(): Int32Array<ArrayBuffer> {
     const weights = this.#weights;
-    let total = 0;
-    let members = 0;
-    for (let slot = 0; slot < weights.length; slot += 1) {
-      const weight = weights[slot] ?? 0;
-      total += weight;
-      if (weight > 0) members += 1;
-    }
-    // The order in which weights were added up must not show.
-    const mean = 2 ** Math.round(Math.log2(Math.fround(total) / members));
-    const perWeight = Math.min(512 / mean, mostPoints / Math.fround(total));
+    const present = weights.filter((weight) => weight > 0);
+    // Rounded, as the order in which weights are added up must not show.
+    const total = Math.fround(present.reduce((sum, weight) => sum + weight, 0));
+    const median = 2 ** Math.round(Math.log2(nthOf(present, (present.length - 1) >> 1)));
+    const perWeight = Math.min(512 / median, mostPoints / total);
     const counts = new Int32Array(weights.length);
     for (let slot = 0; slot < weights.length; slot += 1) {
       const weight = weights[slot] ?? 0;

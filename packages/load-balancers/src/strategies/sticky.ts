@@ -81,13 +81,14 @@ export class Sticky implements IncrementalStrategy {
     }
     const endpoint = this.#inner.pick(request);
     if (home !== undefined) this.affinity = 'fallback';
-    if (endpoint !== undefined && !stays) this.#remember(key, endpoint);
+    if (endpoint !== undefined && !stays && !tried.includes(endpoint)) this.#remember(key, endpoint);
     return endpoint;
   }
 
   #keeps(home: Endpoint): boolean {
     if (this.#open[home.slot] === home) return true;
-    return this.#members[home.slot] === home && home.instance.status === 'draining' && !home.ejected;
+    if (this.#members[home.slot] !== home || home.ejected || home.saturated) return false;
+    return home.instance.status === 'draining';
   }
 
   #promote(key: string): Endpoint | undefined {

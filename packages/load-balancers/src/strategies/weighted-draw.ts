@@ -67,7 +67,7 @@ export class WeightedDraw {
     return lightAndUntried(this.#classes, tried) ?? first;
   }
 
-  /** Hot path. Another than `first` that was not tried; undefined when none is found soon, as `first` has all weight. */
+  /** Hot path. Another than `first` that was not tried; undefined when there is none. */
   unlike(first: Endpoint, tried: readonly Endpoint[]): Endpoint | undefined {
     for (let draws = 0; draws < 4; draws += 1) {
       const endpoint = this.any();
@@ -75,16 +75,20 @@ export class WeightedDraw {
         return endpoint;
       }
     }
-    return undefined;
+    return lightAndUntried(this.#classes, tried, first); // `first` has nearly all the weight
   }
 }
 
 /** For when those untried have so little weight that their turn does not come. */
-export function lightAndUntried(classes: WeightClasses, tried: readonly Endpoint[]): Endpoint | undefined {
+export function lightAndUntried(
+  classes: WeightClasses,
+  tried: readonly Endpoint[],
+  except?: Endpoint,
+): Endpoint | undefined {
   for (const { rotation } of classes.list) {
     for (let left = rotation.size; left > 0; left -= 1) {
       const endpoint = rotation.take();
-      if (endpoint !== undefined && !tried.includes(endpoint)) return endpoint;
+      if (endpoint !== except && endpoint !== undefined && !tried.includes(endpoint)) return endpoint;
     }
   }
   return undefined;
