@@ -18,7 +18,7 @@ export class ConnectBackoff {
   }
 
   failed(endpoint: Endpoint): void {
-    if (endpoint.ejected) return; // an attempt that was under way already
+    if (endpoint.unreachable) return; // an attempt that was under way already
     const now = this.#clock.monotonic();
     const last = this.#last.get(endpoint);
     const again = last !== undefined && now < last.until + last.ejectedMs;

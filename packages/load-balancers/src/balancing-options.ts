@@ -11,7 +11,10 @@ export interface BalancingOptions {
   readonly subset?: SubsetOptions | undefined;
   /** How many times its load a priority bears before the next one helps: at least 1. Default: 1.4. */
   readonly overprovisioning?: number | undefined;
-  /** When a smaller share than this is available, ejected ones are used too. 0 to 1; 0 is never. Default: 0.5. */
+  /**
+   * When a smaller share than this is available, ejected ones are used too. 0 to 1; 0: only when there is nobody else.
+   * Default: 0.5.
+   */
   readonly panicThreshold?: number | undefined;
   /** Prefers the consumer's own zone, whatever the strategy. Default: only with the strategy `zone-aware`. */
   readonly zoneAware?: boolean | ZoneOptions | undefined;
@@ -31,11 +34,36 @@ export interface ZoneOptions {
   readonly clientShare?: number | undefined;
 }
 
+export const balancingOptions = [
+  'layers',
+  'subset',
+  'overprovisioning',
+  'panicThreshold',
+  'zoneAware',
+  'slowStart',
+  'maxInFlight',
+];
+
+/** @throws {ConfigValidationError} naming an option that does not exist */
+export function checkNames(owner: string, options: object, known: readonly string[], prefix = ''): void {
+  const unknown = Object.keys(options).find((name) => !known.includes(name));
+  if (unknown === undefined) return;
+  const expected = `one of ${known.map((name) => `"${name}"`).join(', ')}`;
+  throw new ConfigValidationError(owner, [
+    { field: prefix + unknown, received: 'an unknown option', expected },
+  ]);
+}
+
 /**
  * @param prefix of the names of options in messages, e.g. `balancing.`
  * @throws {ConfigValidationError} naming each wrong option
  */
 export function checkBalancing(owner: string, options: BalancingOptions, prefix = ''): void {
+  const { subset, slowStart, zoneAware } = options;
+  if (isObject(subset)) checkNames(owner, subset, ['size', 'client'], `${prefix}subset.`);
+  const slowStartOptions = ['windowMs', 'requests', 'aggression', 'minimum'];
+  if (isObject(slowStart)) checkNames(owner, slowStart, slowStartOptions, `${prefix}slowStart.`);
+  if (isObject(zoneAware)) checkNames(owner, zoneAware, ['by', 'clientShare'], `${prefix}zoneAware.`);
   const issues: ConfigIssue[] = [];
   const check = (
     field: string,
@@ -99,7 +127,7 @@ export function checkBalancing(owner: string, options: BalancingOptions, prefix 
 }
 
 function isObject<T>(value: T): value is T & object {
-  return typeof value === 'object' && value !== null;
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function isWindow(value: unknown): boolean {

@@ -69,7 +69,7 @@ export class Candidates {
       const endpoint = matching[place];
       if (endpoint === undefined) continue;
       const { weight } = endpoint.instance;
-      weights[place] = weight;
+      weights[place] = weight === 0 ? 0 : Math.max(leastWeight, weight);
       someCount ||= weight > 0 && conditionOf(endpoint) < condition.unhealthy;
     }
     if (!someCount) for (let place = 0; place < weights.length; place += 1) weights[place] ||= 1;
@@ -88,8 +88,7 @@ export class Candidates {
     }
     const { weights } = this;
     let wrong = 0;
-    while (wrong < weights.length && (weights[wrong] ?? 0) >= 0 && (weights[wrong] ?? 0) < Infinity)
-      wrong += 1;
+    while (wrong < weights.length && isWeight(weights[wrong] ?? 0)) wrong += 1;
     if (wrong === weights.length) return;
     this.weights = before;
     const { id = '' } = this.matching[wrong] ?? {};
@@ -101,3 +100,11 @@ export class Candidates {
     );
   }
 }
+
+function isWeight(weight: number): boolean {
+  return weight === 0 || (weight >= leastWeight && weight <= mostWeight);
+}
+
+/** Beyond these, sums of weights would lose the light ones. */
+const leastWeight = 1e-9;
+const mostWeight = 1e9;

@@ -99,6 +99,15 @@ export class EndpointGroup {
   /** Something about one of its members changed. */
   revise(endpoint: PooledEndpoint, before: Standing, now: Standing): void {
     if (before.weight !== now.weight) this.main.reweigh(endpoint, now.weight);
+    if (before.condition === now.condition) {
+      if (before.weight === now.weight) return;
+      const { condition: which } = now;
+      const others = (this.counts[which] ?? 0) - 1;
+      this.weights[which] =
+        now.weight + (others === 0 ? 0 : Math.max(0, (this.weights[which] ?? 0) - before.weight));
+      if (which === condition.degraded) this.#standby?.reweigh(endpoint, now.weight);
+      return;
+    }
     this.#leave(endpoint, before.weight, before.condition);
     this.#enter(endpoint, now.weight, now.condition);
   }
@@ -137,7 +146,7 @@ export class EndpointGroup {
   #leave(endpoint: PooledEndpoint, weight: number, which: number): void {
     const left = this.#count(which, -1);
     // Exactly nothing, whatever was added and taken away.
-    this.weights[which] = left === 0 ? 0 : (this.weights[which] ?? 0) - weight;
+    this.weights[which] = left === 0 ? 0 : Math.max(leastCapacity, (this.weights[which] ?? 0) - weight);
     if (which === condition.degraded) this.#standby?.remove(endpoint);
   }
 
@@ -148,6 +157,9 @@ export class EndpointGroup {
     return count;
   }
 }
+
+/** Of those that are there, when rounding has lost the weight of light ones beside heavy ones that left. */
+const leastCapacity = 1e-12;
 
 /** What a set makes of an endpoint. */
 export interface Standing {

@@ -9,7 +9,7 @@ import {
   type ServiceInstance,
   type Timer,
 } from '@sd/core';
-import { checkBalancing, type BalancingOptions } from './balancing-options.ts';
+import { balancingOptions, checkBalancing, checkNames, type BalancingOptions } from './balancing-options.ts';
 import { EndpointSet } from './endpoint-set.ts';
 import { EndpointSets } from './endpoint-sets.ts';
 import type { Endpoint, Outcome } from './endpoint.ts';
@@ -52,6 +52,7 @@ export class EndpointPool implements Disposable {
   /** @throws {ConfigValidationError} naming each wrong option */
   constructor(options: EndpointPoolOptions) {
     checkBalancing('EndpointPool', options);
+    checkNames('EndpointPool', options, poolOptions);
     const { service, clock = systemClock } = options;
     this.service = service;
     this.#clock = clock;
@@ -59,8 +60,11 @@ export class EndpointPool implements Disposable {
     this.#slowStart =
       options.slowStart === undefined
         ? undefined
-        : new SlowStart(options.slowStart, clock, (endpoint) => this.#sets.warmed(endpoint));
-    this.#sets = new EndpointSets(this.#setMaker(options));
+        : new SlowStart(options.slowStart, clock, (endpoints) => this.#sets.warmed(endpoints));
+    const { logger = globalLogger } = options;
+    this.#sets = new EndpointSets(this.#setMaker(options), (error) =>
+      logger.error(`A strategy of service "${service}" threw; it starts anew with the next pick`, { error }),
+    );
   }
 
   /** All endpoints, eligible or not, in the order of the snapshot. */
@@ -108,12 +112,15 @@ export class EndpointPool implements Disposable {
     endpoint.inFlight -= 1;
     if (endpoint.saturated) this.#relieve(endpoint);
     if (endpoint.gone) {
-      if (endpoint.inFlight === 0) this.#freeSlots.push(endpoint.slot);
+      if (endpoint.inFlight === 0) this.#free(endpoint);
       return;
     }
-    this.#latencies?.finished(endpoint, outcome, latencyMs);
     if (outcome === 'ok') this.#slowStart?.answered(endpoint);
-    this.#sets.finished(endpoint, outcome, latencyMs);
+    const isMeasured = latencyMs >= 0 && latencyMs < Infinity;
+    // A wrong latency would never be forgotten; without one, an answer says nothing that strategies could go by.
+    const told = isMeasured || outcome !== 'ok' ? outcome : 'cancelled';
+    this.#latencies?.finished(endpoint, told, isMeasured ? latencyMs : 0);
+    this.#sets.finished(endpoint, told, isMeasured ? latencyMs : 0);
   }
 
   /**
@@ -259,7 +266,14 @@ export class EndpointPool implements Disposable {
     this.#forgetEjection(endpoint);
     this.#slowStart?.forget(endpoint);
     endpoint.gone = true;
-    if (endpoint.inFlight === 0) this.#freeSlots.push(endpoint.slot);
+    if (endpoint.inFlight === 0) this.#free(endpoint);
+  }
+
+  /** Once, even if a strategy picks it again after it has left. */
+  #free(endpoint: PooledEndpoint): void {
+    if (endpoint.freed) return;
+    endpoint.freed = true;
+    this.#freeSlots.push(endpoint.slot);
   }
 
   #forgetEjection(endpoint: PooledEndpoint): void {
@@ -269,3 +283,5 @@ export class EndpointPool implements Disposable {
     this.#ejections.delete(endpoint);
   }
 }
+
+const poolOptions = [...balancingOptions, 'service', 'factory', 'zone', 'clock', 'rng', 'logger'];

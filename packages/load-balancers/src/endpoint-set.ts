@@ -101,7 +101,10 @@ export class EndpointSet {
   pick(request: PickRequest): Endpoint | undefined {
     if (!this.#joined) this.#parts.join(this);
     const route = this.#routes.draw(request.key);
-    if (route === undefined) return undefined;
+    if (route === undefined) {
+      this.#lastRoute = undefined;
+      return undefined;
+    }
     const { tried } = request;
     let endpoint = route.strategy.pick(request);
     // Written only when it changes: on the hot path a write costs more than a comparison.
@@ -134,7 +137,7 @@ export class EndpointSet {
     return isPlain && strategy.affinity === 'sticky' ? 'sticky' : reason;
   }
 
-  /** What the last pick went by; undefined before the first. Ask before the next pick. */
+  /** What the last pick went by; undefined before the first, or where nobody takes requests. Ask before the next. */
   explainPick(): PickExplanation | undefined {
     const route = this.#lastRoute;
     if (route === undefined) return undefined;
@@ -221,12 +224,26 @@ export class EndpointSet {
     group.settle();
   }
 
-  /** For the pool: its warmth is another. */
-  warmed(endpoint: PooledEndpoint): void {
-    const { slot } = endpoint;
-    if (this.#members[slot] !== endpoint) return;
-    this.#groups[slot]?.warmed(endpoint, this.#weights[slot] ?? 1, this.#conditions[slot] ?? 0);
-    this.#groups[slot]?.settle();
+  /** For the pool: their warmth is another. */
+  warmed(endpoints: readonly PooledEndpoint[]): void {
+    for (const endpoint of endpoints) {
+      const { slot } = endpoint;
+      if (this.#members[slot] !== endpoint) continue;
+      this.#groups[slot]?.warmed(endpoint, this.#weights[slot] ?? 1, this.#conditions[slot] ?? 0);
+    }
+    this.#settle();
+  }
+
+  /** For the pool: its strategy threw. It forgets everything without telling the strategy; the next use starts anew. */
+  drop(): void {
+    this.#joined = false;
+    this.#present = [];
+    this.#levels = [];
+    this.#members.fill(undefined);
+    this.#groups.fill(undefined);
+    this.#records.fill(undefined);
+    this.#routes.update([]);
+    this.#lastRoute = undefined;
   }
 
   /** For the pool: it is not told of changes any more; should it be used again, it asks to join. */

@@ -14,6 +14,7 @@ export type SetMaker = (
 /** The sets of one pool: makes them, finds them again, and tells them what happens. */
 export class EndpointSets {
   readonly #make: SetMaker;
+  readonly #report: (error: unknown) => void;
   #endpoints: readonly PooledEndpoint[] = [];
   #slots = 0;
   /** Finds a set without building its key: callers that use a filter often pass the same object. */
@@ -24,8 +25,10 @@ export class EndpointSets {
   readonly #joined = new Set<EndpointSet>();
   #listening: readonly EndpointSet[] = [];
 
-  constructor(make: SetMaker) {
+  /** @param report hears of what strategies throw where no caller waits */
+  constructor(make: SetMaker, report: (error: unknown) => void) {
     this.#make = make;
+    this.#report = report;
   }
 
   /** @throws {ConfigValidationError} when the strategy is unknown or the filter malformed */
@@ -37,27 +40,57 @@ export class EndpointSets {
   update(endpoints: readonly PooledEndpoint[], slots: number): void {
     this.#endpoints = endpoints;
     this.#slots = slots;
-    for (const set of this.#joined) set.update(endpoints, slots);
+    this.#tell((set) => set.update(endpoints, slots));
   }
 
   changed(endpoint: PooledEndpoint): void {
-    for (const set of this.#joined) set.changed(endpoint);
+    this.#tell((set) => set.changed(endpoint));
   }
 
-  warmed(endpoint: PooledEndpoint): void {
-    for (const set of this.#joined) set.warmed(endpoint);
+  warmed(endpoints: readonly PooledEndpoint[]): void {
+    this.#tell((set) => set.warmed(endpoints));
   }
 
   /** Hot path. */
   started(endpoint: PooledEndpoint): void {
     const sets = this.#listening;
-    for (let index = 0; index < sets.length; index += 1) sets[index]?.started(endpoint);
+    for (let index = 0; index < sets.length; index += 1) {
+      try {
+        sets[index]?.started(endpoint);
+      } catch (error) {
+        this.#report(error);
+      }
+    }
   }
 
   /** Hot path. */
   finished(endpoint: PooledEndpoint, outcome: Outcome, latencyMs: number): void {
     const sets = this.#listening;
-    for (let index = 0; index < sets.length; index += 1) sets[index]?.finished(endpoint, outcome, latencyMs);
+    for (let index = 0; index < sets.length; index += 1) {
+      try {
+        sets[index]?.finished(endpoint, outcome, latencyMs);
+      } catch (error) {
+        this.#report(error);
+      }
+    }
+  }
+
+  /** One whose strategy throws does not keep others from hearing of it. */
+  #tell(act: (set: EndpointSet) => void): void {
+    for (const set of this.#joined) {
+      try {
+        act(set);
+      } catch (error) {
+        this.#drop(set);
+        this.#report(error);
+      }
+    }
+  }
+
+  #drop(set: EndpointSet): void {
+    this.#joined.delete(set);
+    this.#listening = this.#listening.filter((each) => each !== set);
+    set.drop();
   }
 
   #find(strategy: string, filter: ServiceFilter): EndpointSet {
@@ -86,7 +119,12 @@ export class EndpointSets {
       oldest.leave();
     }
     this.#listening = [...this.#joined].filter(({ listens }) => listens);
-    set.update(this.#endpoints, this.#slots);
+    try {
+      set.update(this.#endpoints, this.#slots);
+    } catch (error) {
+      this.#drop(set);
+      throw error; // whoever uses it hears of it
+    }
   };
 }
 

@@ -14,6 +14,8 @@ export interface Endpoint {
   readonly inFlight: number;
   /** Taken out of rotation for a while because attempts on it failed. */
   readonly ejected: boolean;
+  /** Ejected because nothing listens there. */
+  readonly unreachable: boolean;
   /** It has as many attempts in flight as it may have. */
   readonly saturated: boolean;
   /** Of its weight, the part that it bears while it is new, 0 to 1. 1 without slow start. */

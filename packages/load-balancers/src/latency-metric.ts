@@ -33,6 +33,8 @@ export class LatencyMetric {
   #silentSince = new Float64Array(0);
   /** The time of the last event, which is near enough: reading the clock costs more than a pick. */
   #now: number;
+  /** When events came again after a pause: what was stamped before says nothing of silence. */
+  #pausedUntil = 0;
 
   constructor({
     decayMs = 10_000,
@@ -65,6 +67,7 @@ export class LatencyMetric {
   /** Hot path. An attempt ended. */
   finished({ slot }: Endpoint, outcome: Outcome, latencyMs: number): void {
     const now = this.#clock.monotonic();
+    if (now - this.#now > pauseMs) this.#pausedUntil = now;
     this.#now = now;
     if (outcome === 'cancelled') return;
     this.#silentSince[slot] = now;
@@ -85,16 +88,24 @@ export class LatencyMetric {
     const age = now - (this.#stamp[slot] ?? 0);
     const average = this.#average[slot] ?? 0;
     if (average === unheardOf) {
-      return inFlight === 0 ? 0 : Math.max(this.#initialMs, now - (this.#silentSince[slot] ?? now));
+      return inFlight === 0 ? 0 : Math.max(this.#initialMs, this.#silence(slot));
     }
     // Without answers the average fades, so that an endpoint is tried again some day.
     const faded = age > 0 ? average * fading(age / this.#decayMs) : average;
     if (inFlight === 0) return faded;
-    return Math.max(faded, now - (this.#silentSince[slot] ?? now));
+    return Math.max(faded, this.#silence(slot));
+  }
+
+  #silence(slot: number): number {
+    return this.#now - Math.max(this.#pausedUntil, this.#silentSince[slot] ?? 0);
   }
 }
 
 const unheardOf = 0;
+
+/** After no event for so long, attempts may have begun at any time in between. */
+const pauseMs = 1_000;
+
 const leastMs = 0.001;
 
 /** Nearly exp(-age), at a fifth of its cost, and somewhat slower to forget in the end. */

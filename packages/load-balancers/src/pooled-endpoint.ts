@@ -21,6 +21,8 @@ export class PooledEndpoint implements Endpoint {
   warmth = 1;
   /** It left the pool; attempts on it may still be under way. */
   gone = false;
+  /** Its slot may be another's. */
+  freed = false;
   /** Number of the snapshot that had it last. */
   seen = 0;
 

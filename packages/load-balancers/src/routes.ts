@@ -118,7 +118,7 @@ export class Routes {
     );
     return routed.map((group, place) => {
       const { zones, isSubset } = this.#options;
-      const isAbroad = zones !== undefined && routed.length > 1 && group.zone !== zones.own;
+      const isAbroad = zones !== undefined && groups.length > 1 && group.zone !== zones.own;
       const direct = isSubset ? 'subset' : 'direct';
       return {
         group,

@@ -87,3 +87,16 @@ describe('options of balancing', () => {
     expect(() => new EndpointPool({ service: 'orders', maxInFlight: -1 })).toThrow(ConfigValidationError);
   });
 });
+
+describe('an option that does not exist', () => {
+  it.each([
+    ['maxInflight', { maxInflight: 3 }],
+    ['slowStart.agression', { slowStart: { windowMs: 10, agression: 2 } }],
+    ['subset.count', { subset: { size: 1, client: 'c', count: 1 } }],
+    ['zoneAware.clientshare', { zoneAware: { by: 'load', clientshare: 1 } }],
+  ])('is named: %s', (field, options) => {
+    // @ts-expect-error as plain JavaScript may call it
+    const make = (): unknown => new EndpointPool({ service: 'orders', ...options });
+    expect(make).toThrow(expect.objectContaining({ code: 'ERR_SD_CONFIG', field }));
+  });
+});

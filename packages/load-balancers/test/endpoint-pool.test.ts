@@ -161,6 +161,7 @@ describe('a pool', () => {
       slot: 0,
       inFlight: 1,
       ejected: false,
+      unreachable: false,
       saturated: false,
       warmth: 1,
     };

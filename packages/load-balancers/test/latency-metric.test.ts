@@ -12,6 +12,7 @@ function setUp(options: LatencyMetricOptions = {}) {
     slot: 0,
     inFlight: 0,
     ejected: false,
+    unreachable: false,
     saturated: false,
     warmth: 1,
   };

@@ -21,12 +21,16 @@ export interface SlowStartOptions {
 export class SlowStart {
   readonly #options: { readonly [name in keyof Required<SlowStartOptions>]: number };
   readonly #clock: Clock;
-  readonly #onWarmer: (endpoint: PooledEndpoint) => void;
+  readonly #onWarmer: (endpoints: readonly PooledEndpoint[]) => void;
   readonly #warming = new Map<PooledEndpoint, { readonly since: number; answers: number }>();
   #timer: Timer | undefined;
   #isClosed = false;
 
-  constructor(options: SlowStartOptions, clock: Clock, onWarmer: (endpoint: PooledEndpoint) => void) {
+  constructor(
+    options: SlowStartOptions,
+    clock: Clock,
+    onWarmer: (endpoints: readonly PooledEndpoint[]) => void,
+  ) {
     const { windowMs, requests = 0, aggression = 1, minimum = 0.1 } = options;
     this.#options = { windowMs, requests, aggression, minimum };
     this.#clock = clock;
@@ -61,10 +65,9 @@ export class SlowStart {
   }
 
   readonly #tick = (): void => {
-    for (const endpoint of this.#warming.keys()) {
-      this.#warm(endpoint);
-      this.#onWarmer(endpoint);
-    }
+    const endpoints = [...this.#warming.keys()];
+    for (const endpoint of endpoints) this.#warm(endpoint);
+    this.#onWarmer(endpoints);
     this.#timer = this.#warming.size > 0 ? this.#clock.setTimer(this.#tick, this.#stepMs) : undefined;
   };
 

@@ -1,3 +1,4 @@
+import { takesRequests } from '@sd/core';
 import { grownFloats } from '../columns.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { hashText, mix } from '../hash.ts';
@@ -35,14 +36,15 @@ export class Subset {
     let candidates = 0;
     for (let place = 0; place < endpoints.length; place += 1) {
       const endpoint = endpoints[place];
-      if (endpoint === undefined || (weights[place] ?? 0) === 0) continue;
+      if (endpoint === undefined || (weights[place] ?? 0) === 0 || !takesRequests(endpoint.instance.status))
+        continue;
       scores[candidates] = this.#scoreOf(endpoint);
       candidates += 1;
     }
     if (candidates <= this.#size) return;
     const least = nthOf(scores.subarray(0, candidates), candidates - this.#size);
     endpoints.forEach((endpoint, place) => {
-      if (this.#scoreOf(endpoint) < least) weights[place] = 0;
+      if (takesRequests(endpoint.instance.status) && this.#scoreOf(endpoint) < least) weights[place] = 0;
     });
   }
 

@@ -17,8 +17,10 @@ export class RendezvousTable implements KeyTable {
   #weights = new Float64Array(0);
   #hashes = new Int32Array(0);
   #equal = true;
+  #isStale = false;
 
   set({ id, slot }: Endpoint, weight: number): void {
+    this.#isStale = true;
     this.#weights = grownFloats(this.#weights, slot + 1);
     this.#hashes = grownInts(this.#hashes, slot + 1);
     if ((this.#weights[slot] ?? 0) === 0) this.#members.push(slot);
@@ -27,12 +29,15 @@ export class RendezvousTable implements KeyTable {
   }
 
   remove({ slot }: Endpoint): void {
+    this.#isStale = true;
     this.#weights[slot] = 0;
     const place = this.#members.indexOf(slot);
     if (place >= 0) this.#members.splice(place, 1);
   }
 
   settle(): void {
+    if (!this.#isStale) return;
+    this.#isStale = false;
     const first = this.#weights[this.#members[0] ?? 0];
     this.#equal = this.#members.every((slot) => this.#weights[slot] === first);
   }

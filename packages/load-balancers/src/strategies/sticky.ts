@@ -1,4 +1,4 @@
-import { systemRng, type Rng } from '@sd/core';
+import { ConfigValidationError, describeValue, systemRng, type Rng } from '@sd/core';
 import type { Endpoint, Outcome } from '../endpoint.ts';
 import type { Affinity, IncrementalStrategy, PickRequest } from '../strategy.ts';
 import { LeastRequest } from './least-request.ts';
@@ -26,7 +26,13 @@ export class Sticky implements IncrementalStrategy {
   #recent = new Map<string, Endpoint>();
   #older = new Map<string, Endpoint>();
 
+  /** @throws {ConfigValidationError} when `keys` is not a whole number above 0 */
   constructor({ rng = systemRng, inner = new LeastRequest({ rng }), keys = 50_000 }: StickyOptions = {}) {
+    if (!(Number.isInteger(keys) && keys > 0)) {
+      throw new ConfigValidationError('Sticky', [
+        { field: 'keys', received: describeValue(keys), expected: 'a whole number above 0' },
+      ]);
+    }
     this.#inner = inner;
     this.#most = keys;
   }

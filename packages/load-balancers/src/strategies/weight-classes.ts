@@ -24,7 +24,7 @@ export class WeightClass {
 }
 
 /**
- * Endpoints by the power of two of their weight: a few classes (rarely more than five, at most 56) in which weights
+ * Endpoints by the power of two of their weight: a few classes (rarely more than five, at most 72) in which weights
  * hardly differ. To choose by weight, choose between the classes and then between near equals. A weight that changes, an
  * endpoint that comes or goes: each costs O(1), where an alias table or an expanded list would have to be built anew.
  */
@@ -61,7 +61,7 @@ export class WeightClasses {
   /** Also when it is there already: this is its weight now. */
   set(endpoint: Endpoint, weight: number): void {
     const { slot } = endpoint;
-    const exponent = Math.min(55, Math.max(0, Math.ceil(Math.log2(weight)) + 40));
+    const exponent = Math.min(71, Math.max(0, Math.ceil(Math.log2(weight)) + 40));
     const weightClass = (this.#byExponent[exponent] ??= new WeightClass(this.#rng));
     const added = this.#classAt[slot] === weightClass ? weight - this.weightOf(endpoint) : weight;
     if (this.#classAt[slot] !== weightClass) this.remove(endpoint);
@@ -73,7 +73,7 @@ export class WeightClasses {
     weightClass.lightest = Math.min(weightClass.lightest, weight);
     weightClass.sum += added;
     if (weightClass.rotation.size === 1) this.#relist();
-    this.#scale(this.#total + added);
+    this.#scale();
   }
 
   remove(endpoint: Endpoint): void {
@@ -89,7 +89,7 @@ export class WeightClasses {
       weightClass.behind = 0;
       this.#relist();
     }
-    this.#scale(this.#list.length === 0 ? 0 : this.#total - this.weightOf(endpoint));
+    this.#scale();
   }
 
   #relist(): void {
@@ -100,7 +100,9 @@ export class WeightClasses {
   }
 
   /** What the light ones were behind a heavy one that left, they would take long to catch up on. */
-  #scale(total: number): void {
+  #scale(): void {
+    let total = 0; // anew, as a difference of sums would lose the light ones when a heavy one leaves
+    for (const { sum } of this.#list) total += sum;
     for (const weightClass of this.#list) {
       if (this.#total > 0) weightClass.behind *= total / this.#total;
       weightClass.share = weightClass.sum / total;
