@@ -13,7 +13,7 @@ export class Draws {
     this.#state = (rng() * 2 ** 32) | 0;
   }
 
-  /** A whole number from 0 to 2^32 - 1. */
+  /** 32 bits, as a signed number. */
   next(): number {
     this.#state = (this.#state + 0x9e3779b9) | 0;
     return mix(this.#state);
@@ -21,11 +21,11 @@ export class Draws {
 
   /** From 0 to `n` - 1; `n` is at most 2^31. */
   below(n: number): number {
-    return ((this.next() / 2 ** 32) * n) | 0;
+    return (((this.next() >>> 0) / 2 ** 32) * n) | 0;
   }
 
   /** True in `share` of all cases, 0 to 1. */
   hits(share: number): boolean {
-    return this.next() < share * 2 ** 32;
+    return this.next() >>> 0 < share * 2 ** 32;
   }
 }

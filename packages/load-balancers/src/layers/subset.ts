@@ -53,7 +53,7 @@ export class Subset {
     if (this.#known[slot] === endpoint) return this.#scores[slot] ?? 0;
     this.#known[slot] = endpoint;
     this.#scores = grownFloats(this.#scores, slot + 1);
-    const score = mix(hashText(id) ^ this.#client) + hashText(id, 1) / 2 ** 32; // in 52 bits there are no ties
+    const score = (mix(hashText(id) ^ this.#client) >>> 0) + (hashText(id, 1) >>> 0) / 2 ** 32; // in 52 bits there are no ties
     this.#scores[slot] = score;
     return score;
   }

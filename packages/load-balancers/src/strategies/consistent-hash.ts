@@ -134,7 +134,7 @@ export class ConsistentHash extends WeightedMembers implements IncrementalStrate
 
 /** A key comes home to an endpoint that warms up when that is warm enough for this key. */
 function isWarmFor(hash: number, { warmth }: Endpoint): boolean {
-  return warmth === 1 || mix(hash ^ 0x5bd1e995) < warmth * 2 ** 32;
+  return warmth === 1 || mix(hash ^ 0x5bd1e995) >>> 0 < warmth * 2 ** 32;
 }
 
 /** After so many owners that cannot take a key, any endpoint does. */

@@ -52,7 +52,7 @@ export class HashRing implements KeyTable {
     this.#weights[slot] = weight;
     this.#starts[slot] = hashText(id);
     this.#strides[slot] = hashText(id, 1) | 1;
-    this.#parts[slot] = hashText(id, 2) / 2 ** 32;
+    this.#parts[slot] = (hashText(id, 2) >>> 0) / 2 ** 32;
   }
 
   remove({ slot }: Endpoint): void {
@@ -94,13 +94,14 @@ export class HashRing implements KeyTable {
   /** The index of the first point from `hash` on. */
   #find(hash: number): number {
     const points = this.#points;
+    const point = hash >>> 0;
     let index = this.#index[hash >>> this.#shift] ?? 0;
-    while (index < this.#size && (points[index] ?? 0) < hash) index += 1;
+    while (index < this.#size && (points[index] ?? 0) < point) index += 1;
     return index;
   }
 
   #pointOf(slot: number, number: number): number {
-    return mix((this.#starts[slot] ?? 0) + Math.imul(number, this.#strides[slot] ?? 1));
+    return mix((this.#starts[slot] ?? 0) + Math.imul(number, this.#strides[slot] ?? 1)) >>> 0;
   }
 
   /**
@@ -110,11 +111,19 @@ export class HashRing implements KeyTable {
    */
   #pointCounts(): Int32Array<ArrayBuffer> {
     const weights = this.#weights;
-    const present = weights.filter((weight) => weight > 0);
-    // Rounded, as the order in which weights are added up must not show.
-    const total = Math.fround(present.reduce((sum, weight) => sum + weight, 0));
-    const median = 2 ** Math.round(Math.log2(nthOf(present, (present.length - 1) >> 1)));
-    const perWeight = Math.min(512 / median, mostPoints / total);
+    const present = new Float64Array(weights.length);
+    let members = 0;
+    let total = 0;
+    for (let slot = 0; slot < weights.length; slot += 1) {
+      const weight = weights[slot] ?? 0;
+      if (weight === 0) continue;
+      present[members] = weight;
+      members += 1;
+      total += weight;
+    }
+    total = Math.fround(total); // the order in which weights were added up must not show
+    const middle = nthOf(present.subarray(0, members), (members - 1) >> 1);
+    const perWeight = Math.min(512 / 2 ** Math.round(Math.log2(middle)), mostPoints / total);
     const counts = new Int32Array(weights.length);
     for (let slot = 0; slot < weights.length; slot += 1) {
       const weight = weights[slot] ?? 0;

@@ -10,6 +10,6 @@ export interface KeyTable {
   remove(endpoint: Endpoint): void;
   /** The changes are complete. */
   settle(): void;
-  /** Hot path. The owner's slot; -1 when there is nobody. @param hash 32 bits, evenly spread */
+  /** Hot path. The owner's slot; -1 when there is nobody. @param hash 32 bits, evenly spread, as a signed number */
   ownerOf(hash: number): number;
 }

@@ -31,8 +31,8 @@ export class MaglevTable implements KeyTable {
     const isMember = (this.#weights[slot] ?? 0) > 0;
     this.#weights[slot] = weight;
     if (isMember) return;
-    const offset = hashText(id);
-    const skip = hashText(id, 1);
+    const offset = hashText(id) >>> 0;
+    const skip = hashText(id, 1) >>> 0;
     this.#orders[slot] = offset + skip / 2 ** 32;
     this.#offsets[slot] = offset % size;
     this.#skips[slot] = (skip % (size - 1)) + 1;
@@ -91,7 +91,7 @@ export class MaglevTable implements KeyTable {
   }
 
   ownerOf(hash: number): number {
-    return this.#owners[((hash / 2 ** 32) * size) | 0] ?? -1;
+    return this.#owners[(((hash >>> 0) / 2 ** 32) * size) | 0] ?? -1;
   }
 
   /** Where in the order a slot belongs. */

@@ -48,7 +48,7 @@ export class RendezvousTable implements KeyTable {
     let best = -1;
     for (let index = 0; index < members.length; index += 1) {
       const slot = members[index] ?? 0;
-      const drawn = mix(hash ^ (this.#hashes[slot] ?? 0));
+      const drawn = mix(hash ^ (this.#hashes[slot] ?? 0)) >>> 0;
       const score = this.#equal ? drawn : (this.#weights[slot] ?? 0) / -Math.log((drawn + 0.5) / 2 ** 32);
       if (score <= best) continue;
       best = score;

@@ -1,6 +1,6 @@
 import type { Draws } from '../draws.ts';
 import type { Endpoint } from '../endpoint.ts';
-import type { WeightClass, WeightClasses } from './weight-classes.ts';
+import type { WeightClasses } from './weight-classes.ts';
 
 /**
  * Draws endpoints in proportion to weights that may change at any time: a class by its sum, one of its members by equal
@@ -26,7 +26,7 @@ export class WeightedDraw {
     const { list } = this.#classes;
     let weightClass = list[0];
     if (weightClass === undefined) return undefined;
-    let left = this.#draws.next() / 2 ** 32;
+    let left = (this.#draws.next() >>> 0) / 2 ** 32;
     if (list.length > 1) {
       for (let index = 1; index < list.length && left >= weightClass.share; index += 1) {
         left -= weightClass.share;
@@ -35,23 +35,17 @@ export class WeightedDraw {
       left *= weightClass.inverse;
     }
     const { members } = weightClass.rotation;
+    let place = left * members.length;
     // By a rounding error it may be just beyond the last.
-    const place = Math.min((left * members.length) | 0, members.length - 1);
-    const endpoint = members[place];
-    if (weightClass.lightest === weightClass.heaviest) return endpoint;
-    return this.#byWeight(weightClass, endpoint, left * members.length - place);
-  }
-
-  /** @param draw 0 to 1: decides whether the endpoint is taken, or another of the class is drawn */
-  #byWeight(weightClass: WeightClass, drawn: Endpoint | undefined, draw: number): Endpoint | undefined {
-    const { heaviest } = weightClass;
-    const { members } = weightClass.rotation;
-    let endpoint = drawn;
-    let share = draw;
-    while (endpoint !== undefined && share * heaviest >= this.#classes.weightOf(endpoint)) {
-      const place = (this.#draws.next() / 2 ** 32) * members.length;
-      endpoint = members[place | 0];
-      share = place - (place | 0);
+    let index = Math.min(place | 0, members.length - 1);
+    let endpoint = members[index];
+    const { heaviest, lightest } = weightClass;
+    if (lightest === heaviest) return endpoint;
+    // What is left of the draw decides whether it is taken, or another of the class is drawn.
+    while (endpoint !== undefined && (place - index) * heaviest >= this.#classes.weightOf(endpoint)) {
+      place = ((this.#draws.next() >>> 0) / 2 ** 32) * members.length;
+      index = place | 0;
+      endpoint = members[index];
     }
     return endpoint;
   }
