@@ -4,6 +4,7 @@ import type { LevelHealth, LevelLoad } from './layers/priority.ts';
 import { ZoneLoad } from './layers/zone-load.ts';
 import type { PooledEndpoint } from './pooled-endpoint.ts';
 import type { IncrementalStrategy } from './strategy.ts';
+import { sum } from './sum.ts';
 
 /** What keeps an endpoint from being used, from nothing to everything. */
 export const condition = {
@@ -27,8 +28,6 @@ export function conditionOf({ instance: { status }, ejected, unreachable }: Pool
 export class Level {
   readonly priority: number;
   readonly groups: EndpointGroup[] = [];
-  /** By condition: how many. */
-  readonly counts = new Int32Array(6);
   load: LevelLoad = { healthy: 0, degraded: 0, panic: false, lastResort: false };
 
   constructor(priority: number) {
@@ -36,9 +35,17 @@ export class Level {
   }
 
   get health(): LevelHealth {
-    const [healthy = 0, degraded = 0, doubtful = 0, unreachable = 0, unhealthy = 0] = this.counts;
-    const total = healthy + degraded + doubtful + unreachable + unhealthy;
+    const healthy = this.count(condition.healthy);
+    const degraded = this.count(condition.degraded);
+    const doubtful = this.count(condition.doubtful);
+    const unreachable = this.count(condition.unreachable);
+    const total = healthy + degraded + doubtful + unreachable + this.count(condition.unhealthy);
     return { total, healthy, degraded, doubtful, unreachable };
+  }
+
+  /** How many are in this condition. */
+  count(which: number): number {
+    return sum(this.groups.map(({ counts }) => counts[which] ?? 0));
   }
 
   /** Whether endpoints in this condition are used beside the healthy ones. */
@@ -60,7 +67,6 @@ export class EndpointGroup {
   readonly weights = new Float64Array(6);
   /** Measured only where zones are balanced by it. */
   readonly load = new ZoneLoad();
-  size = 0;
   readonly #makeStrategy: () => IncrementalStrategy;
   /** Chooses among the degraded ones; made when there is one. */
   #standby: IncrementalStrategy | undefined;
@@ -70,6 +76,10 @@ export class EndpointGroup {
     this.zone = zone;
     this.#makeStrategy = makeStrategy;
     this.main = makeStrategy();
+  }
+
+  get size(): number {
+    return this.counts.reduce((total, count) => total + count, 0);
   }
 
   get standby(): IncrementalStrategy | undefined {
@@ -85,13 +95,11 @@ export class EndpointGroup {
   }
 
   add(endpoint: PooledEndpoint, weight: number, which: number): void {
-    this.size += 1;
     this.main.add(endpoint, weight);
     this.#enter(endpoint, weight, which);
   }
 
   remove(endpoint: PooledEndpoint, weight: number, which: number): void {
-    this.size -= 1;
     this.main.remove(endpoint);
     this.#leave(endpoint, weight, which);
   }
@@ -99,17 +107,14 @@ export class EndpointGroup {
   /** Something about one of its members changed. */
   revise(endpoint: PooledEndpoint, before: Standing, now: Standing): void {
     if (before.weight !== now.weight) this.main.reweigh(endpoint, now.weight);
-    if (before.condition === now.condition) {
-      if (before.weight === now.weight) return;
-      const { condition: which } = now;
-      const others = (this.counts[which] ?? 0) - 1;
-      this.weights[which] =
-        now.weight + (others === 0 ? 0 : Math.max(0, (this.weights[which] ?? 0) - before.weight));
-      if (which === condition.degraded) this.#standby?.reweigh(endpoint, now.weight);
-      return;
+    if (before.condition !== now.condition) {
+      this.#leave(endpoint, before.weight, before.condition);
+      this.#enter(endpoint, now.weight, now.condition);
+    } else if (before.weight !== now.weight) {
+      this.#count(now.condition, -1, before.weight);
+      this.#count(now.condition, 1, now.weight);
+      if (now.condition === condition.degraded) this.#standby?.reweigh(endpoint, now.weight);
     }
-    this.#leave(endpoint, before.weight, before.condition);
-    this.#enter(endpoint, now.weight, now.condition);
   }
 
   warmed(endpoint: PooledEndpoint, weight: number, which: number): void {
@@ -135,8 +140,7 @@ export class EndpointGroup {
   }
 
   #enter(endpoint: PooledEndpoint, weight: number, which: number): void {
-    this.#count(which, 1);
-    this.weights[which] = (this.weights[which] ?? 0) + weight;
+    this.#count(which, 1, weight);
     if (which !== condition.degraded) return;
     this.#standby ??= this.#makeStrategy();
     this.#standby.add(endpoint, weight);
@@ -144,17 +148,16 @@ export class EndpointGroup {
   }
 
   #leave(endpoint: PooledEndpoint, weight: number, which: number): void {
-    const left = this.#count(which, -1);
-    // Exactly nothing, whatever was added and taken away.
-    this.weights[which] = left === 0 ? 0 : Math.max(leastCapacity, (this.weights[which] ?? 0) - weight);
+    this.#count(which, -1, weight);
     if (which === condition.degraded) this.#standby?.remove(endpoint);
   }
 
-  #count(which: number, change: number): number {
+  #count(which: number, change: 1 | -1, weight: number): void {
     const count = (this.counts[which] ?? 0) + change;
     this.counts[which] = count;
-    this.level.counts[which] = (this.level.counts[which] ?? 0) + change;
-    return count;
+    const weights = (this.weights[which] ?? 0) + change * weight;
+    // Exactly nothing where nobody is, and something where somebody is, whatever was added and taken away.
+    this.weights[which] = count === 0 ? 0 : Math.max(leastCapacity, weights);
   }
 }
 

@@ -1,13 +1,14 @@
-import type { Clock, ServiceInstance } from '@sd/core';
-import { grownFloats, grownInts } from './columns.ts';
+import type { Clock } from '@sd/core';
 import { BegunAttempt } from './begun-attempt.ts';
 import { Candidates, type CandidatesOptions } from './candidates.ts';
-import { condition, conditionOf, EndpointGroup, Level } from './endpoint-group.ts';
+import { condition, type EndpointGroup } from './endpoint-group.ts';
 import type { Endpoint, Outcome } from './endpoint.ts';
+import { Members } from './members.ts';
 import type { PickExplanation, PickReason, SetExplanation } from './pick-reason.ts';
 import type { PooledEndpoint } from './pooled-endpoint.ts';
 import { Routes, type Route, type RoutesOptions } from './routes.ts';
 import { anyRequest, type IncrementalStrategy, type PickRequest } from './strategy.ts';
+import { sum } from './sum.ts';
 
 export interface EndpointSetParts extends CandidatesOptions, Omit<RoutesOptions, 'isSubset'> {
   readonly makeStrategy: () => IncrementalStrategy;
@@ -33,25 +34,11 @@ export class EndpointSet {
   readonly #routes: Routes;
   /** For the first group: made at once, so that a wrong name is reported by whoever asked for the set. */
   #firstStrategy: IncrementalStrategy | undefined;
+  #members: Members;
   #joined = false;
   #known = 0;
-  /** Those that the layers up to the subset leave. */
-  #present: readonly PooledEndpoint[] = [];
-  /** By priority. */
-  #levels: readonly Level[] = [];
   #lastRoute: Route | undefined;
   #wentElsewhere = false;
-  // Columns by slot.
-  readonly #members: (PooledEndpoint | undefined)[] = [];
-  readonly #groups: (EndpointGroup | undefined)[] = [];
-  /** As of which record of the instance the set knows it. */
-  readonly #records: (ServiceInstance | undefined)[] = [];
-  #weights = new Float64Array(0);
-  #conditions = new Int32Array(0);
-  /** 1: not suspended in its group's main strategy. */
-  #serving = new Int32Array(0);
-  #rounds = new Int32Array(0);
-  #round = 0;
   /** Of the zones' balance by load: attempts that ended since the clock was read, and when it was. */
   #ended = 0;
   #balancedAt = 0;
@@ -62,6 +49,7 @@ export class EndpointSet {
     this.#routes = new Routes({ ...parts, isSubset: parts.subset !== undefined });
     const strategy = parts.makeStrategy();
     this.#firstStrategy = strategy;
+    this.#members = this.#noMembers();
     this.listens =
       strategy.started !== undefined || strategy.finished !== undefined || parts.zones?.by === 'load';
   }
@@ -76,15 +64,12 @@ export class EndpointSet {
   get eligible(): readonly Endpoint[] {
     if (!this.#joined) this.#parts.join(this);
     const used = new Set(this.#routes.used.map(({ strategy }) => strategy));
-    return this.#present.filter(({ slot, saturated }) => {
-      const group = this.#groups[slot];
-      if (group === undefined || saturated) return false;
-      if (this.#serving[slot] === 1 && used.has(group.main)) return true;
-      return (
-        this.#conditions[slot] === condition.degraded &&
-        group.standby !== undefined &&
-        used.has(group.standby)
-      );
+    return this.#members.all.filter((endpoint) => {
+      const group = this.#members.groupOf(endpoint);
+      if (group === undefined || endpoint.saturated) return false;
+      if (this.#members.isServing(endpoint) && used.has(group.main)) return true;
+      const isDegraded = this.#members.conditionOf(endpoint) === condition.degraded;
+      return isDegraded && group.standby !== undefined && used.has(group.standby);
     });
   }
 
@@ -148,20 +133,20 @@ export class EndpointSet {
   /** What the layers make of its endpoints, now. */
   explain(): SetExplanation {
     if (!this.#joined) this.#parts.join(this);
-    const count = (which: number): number =>
-      this.#levels.reduce((total, { counts }) => total + (counts[which] ?? 0), 0);
+    const { all, levels } = this.#members;
+    const count = (which: number): number => sum(levels.map((level) => level.count(which)));
     return {
       known: this.#known,
       matching: this.#candidates.matching.length,
-      leftOut: this.#candidates.matching.length - this.#present.length,
+      leftOut: this.#candidates.matching.length - all.length,
       healthy: count(condition.healthy),
       degraded: count(condition.degraded),
       ejected: count(condition.doubtful),
       unreachable: count(condition.unreachable),
       unhealthy: count(condition.unhealthy),
       off: count(condition.off),
-      saturated: this.#present.filter(({ saturated }) => saturated).length,
-      groups: this.#levels.flatMap(({ groups, priority, load }) =>
+      saturated: all.filter(({ saturated }) => saturated).length,
+      groups: levels.flatMap(({ groups, priority, load }) =>
         groups.map((group) => ({
           priority,
           zone: group.zone,
@@ -178,106 +163,60 @@ export class EndpointSet {
   update(endpoints: readonly PooledEndpoint[], slots: number): void {
     this.#joined = true;
     this.#known = endpoints.length;
-    this.#growColumns(slots);
     this.#candidates.update(endpoints);
-    const { matching, weights } = this.#candidates;
-    this.#round += 1;
-    const present: PooledEndpoint[] = [];
-    for (let place = 0; place < matching.length; place += 1) {
-      const endpoint = matching[place];
-      if (endpoint === undefined || weights[place] === 0) continue;
-      this.#rounds[endpoint.slot] = this.#round;
-      present.push(endpoint);
-    }
-    for (const endpoint of this.#present) {
-      if (endpoint.gone || this.#rounds[endpoint.slot] !== this.#round) this.#remove(endpoint);
-    }
-    for (let place = 0; place < matching.length; place += 1) {
-      const endpoint = matching[place];
-      const weight = weights[place] ?? 0;
-      if (endpoint === undefined || weight === 0) continue;
-      const { slot } = endpoint;
-      if (this.#members[slot] !== endpoint) this.#add(endpoint, weight);
-      else if (this.#records[slot] !== endpoint.instance || this.#weights[slot] !== weight) {
-        this.#revise(endpoint, weight);
-      }
-    }
-    this.#present = present;
-    this.#dropEmptyGroups();
+    this.#members.update(this.#candidates.matching, this.#candidates.weights, slots);
     this.#share();
-    this.#settle();
+    this.#members.settle();
   }
 
   /** For the pool: an endpoint was ejected, restored, saturated or relieved. O(1), but for a change from or to panic. */
   changed(endpoint: PooledEndpoint): void {
-    const { slot } = endpoint;
-    const group = this.#groups[slot];
-    if (group === undefined || this.#members[slot] !== endpoint) return;
-    if (this.#conditions[slot] !== conditionOf(endpoint)) {
-      this.#revise(endpoint, this.#weights[slot] ?? 1);
-      this.#share();
-    } else if (this.#conditions[slot] === condition.degraded) {
-      if (endpoint.saturated) group.standby?.suspend(endpoint);
-      else group.standby?.resume(endpoint);
-    }
-    this.#serve(endpoint);
+    const group = this.#members.groupOf(endpoint);
+    if (group === undefined) return;
+    if (this.#members.review(endpoint)) this.#share();
+    this.#members.serve(endpoint);
     group.settle();
   }
 
   /** For the pool: their warmth is another. */
   warmed(endpoints: readonly PooledEndpoint[]): void {
-    for (const endpoint of endpoints) {
-      const { slot } = endpoint;
-      if (this.#members[slot] !== endpoint) continue;
-      this.#groups[slot]?.warmed(endpoint, this.#weights[slot] ?? 1, this.#conditions[slot] ?? 0);
-    }
-    this.#settle();
+    this.#members.warmed(endpoints);
   }
 
-  /** For the pool: its strategy threw. It forgets everything without telling the strategy; the next use starts anew. */
-  drop(): void {
+  /**
+   * For the pool: it is not told of changes any more, or its strategy threw. It forgets everything without telling the
+   * strategy; should it be used again, it asks to join.
+   */
+  leave(): void {
     this.#joined = false;
-    this.#present = [];
-    this.#levels = [];
-    this.#members.fill(undefined);
-    this.#groups.fill(undefined);
-    this.#records.fill(undefined);
+    this.#members = this.#noMembers();
     this.#routes.update([]);
     this.#lastRoute = undefined;
   }
 
-  /** For the pool: it is not told of changes any more; should it be used again, it asks to join. */
-  leave(): void {
-    this.#joined = false;
-    for (const endpoint of this.#present) this.#remove(endpoint);
-    this.#present = [];
-    this.#dropEmptyGroups();
-  }
-
   /** For the pool: an attempt was counted. */
   started(endpoint: PooledEndpoint): void {
-    const { slot } = endpoint;
-    if (this.#members[slot] === endpoint) this.#groups[slot]?.started(endpoint, this.#conditions[slot] ?? 0);
+    this.#members.groupOf(endpoint)?.started(endpoint, this.#members.conditionOf(endpoint));
   }
 
   /** For the pool: an attempt ended. */
   finished(endpoint: PooledEndpoint, outcome: Outcome, latencyMs: number): void {
-    const { slot } = endpoint;
-    if (this.#members[slot] !== endpoint) return;
-    this.#groups[slot]?.finished(endpoint, this.#conditions[slot] ?? 0, outcome, latencyMs);
-    if (this.#parts.zones?.by === 'load') this.#observe(slot, outcome, latencyMs);
+    const group = this.#members.groupOf(endpoint);
+    if (group === undefined) return;
+    group.finished(endpoint, this.#members.conditionOf(endpoint), outcome, latencyMs);
+    if (this.#parts.zones?.by === 'load') this.#observe(group, outcome, latencyMs);
   }
 
   /** Reads the clock now and then only, as that costs more than the rest. */
-  #observe(slot: number, outcome: Outcome, latencyMs: number): void {
-    this.#groups[slot]?.load.observe(outcome, latencyMs);
+  #observe({ load }: EndpointGroup, outcome: Outcome, latencyMs: number): void {
+    load.observe(outcome, latencyMs);
     this.#ended += 1;
     if (this.#ended < 16) return;
     this.#ended = 0;
     const now = this.#parts.clock.monotonic();
     if (now - this.#balancedAt < balanceEveryMs) return;
     this.#balancedAt = now;
-    this.#routes.rebalance(this.#levels);
+    this.#routes.rebalance(this.#members.levels);
   }
 
   #shareOf(wanted: IncrementalStrategy | undefined): number {
@@ -300,110 +239,17 @@ export class EndpointSet {
     return spare;
   }
 
-  #add(endpoint: PooledEndpoint, weight: number): void {
-    const { slot, instance } = endpoint;
-    const group = this.#groupFor(instance);
-    const which = conditionOf(endpoint);
-    this.#members[slot] = endpoint;
-    this.#groups[slot] = group;
-    this.#records[slot] = instance;
-    this.#weights[slot] = weight;
-    this.#conditions[slot] = which;
-    this.#serving[slot] = 1;
-    group.add(endpoint, weight, which);
-    this.#serve(endpoint);
-  }
-
-  #remove(endpoint: PooledEndpoint): void {
-    const { slot } = endpoint;
-    this.#groups[slot]?.remove(endpoint, this.#weights[slot] ?? 0, this.#conditions[slot] ?? 0);
-    this.#members[slot] = undefined;
-    this.#groups[slot] = undefined;
-    this.#records[slot] = undefined;
-  }
-
-  #revise(endpoint: PooledEndpoint, weight: number): void {
-    const { slot, instance } = endpoint;
-    const group = this.#groups[slot];
-    if (group === undefined) return;
-    if (this.#records[slot] !== instance && this.#groupFor(instance) !== group) {
-      this.#remove(endpoint);
-      this.#add(endpoint, weight);
-      return;
-    }
-    const before = { weight: this.#weights[slot] ?? 1, condition: this.#conditions[slot] ?? 0 };
-    const now = { weight, condition: conditionOf(endpoint) };
-    this.#records[slot] = instance;
-    this.#weights[slot] = weight;
-    this.#conditions[slot] = now.condition;
-    group.revise(endpoint, before, now);
-    this.#serve(endpoint);
-  }
-
-  /** Suspends it, or resumes it, if it is not so already. */
-  #serve(endpoint: PooledEndpoint): void {
-    const { slot } = endpoint;
-    const group = this.#groups[slot];
-    if (group === undefined) return;
-    const serves = !endpoint.saturated && group.level.uses(this.#conditions[slot] ?? 0) ? 1 : 0;
-    if (this.#serving[slot] === serves) return;
-    this.#serving[slot] = serves;
-    if (serves === 1) group.main.resume(endpoint);
-    else group.main.suspend(endpoint);
-  }
-
-  #groupFor({ priority, zone: itsZone }: ServiceInstance): EndpointGroup {
-    const zone = this.#parts.zones === undefined ? undefined : itsZone;
-    let level = this.#levels.find((each) => each.priority === priority);
-    if (level === undefined) {
-      level = new Level(priority);
-      this.#levels = [...this.#levels, level].sort((left, right) => left.priority - right.priority);
-    }
-    let group = level.groups.find((each) => each.zone === zone);
-    if (group === undefined) {
-      group = new EndpointGroup(level, zone, this.#makeStrategy);
-      level.groups.push(group);
-    }
-    return group;
-  }
-
-  readonly #makeStrategy = (): IncrementalStrategy => {
-    const strategy = this.#firstStrategy ?? this.#parts.makeStrategy();
-    this.#firstStrategy = undefined;
-    return strategy;
-  };
-
-  #dropEmptyGroups(): void {
-    for (const { groups } of this.#levels) {
-      for (let place = groups.length - 1; place >= 0; place -= 1) {
-        if (groups[place]?.size === 0) groups.splice(place, 1);
-      }
-    }
-    if (this.#levels.some(({ groups }) => groups.length === 0)) {
-      this.#levels = this.#levels.filter(({ groups }) => groups.length > 0);
-    }
+  #noMembers(): Members {
+    const makeStrategy = (): IncrementalStrategy => {
+      const strategy = this.#firstStrategy ?? this.#parts.makeStrategy();
+      this.#firstStrategy = undefined;
+      return strategy;
+    };
+    return new Members(makeStrategy, this.#parts.zones !== undefined);
   }
 
   #share(): void {
-    for (const level of this.#routes.update(this.#levels)) this.#panicChanged(level);
-  }
-
-  #panicChanged(level: Level): void {
-    for (const endpoint of this.#present) {
-      if (this.#groups[endpoint.slot]?.level === level) this.#serve(endpoint);
-    }
-    for (const group of level.groups) group.settle();
-  }
-
-  #settle(): void {
-    for (const { groups } of this.#levels) for (const group of groups) group.settle();
-  }
-
-  #growColumns(slots: number): void {
-    this.#weights = grownFloats(this.#weights, slots);
-    this.#conditions = grownInts(this.#conditions, slots);
-    this.#serving = grownInts(this.#serving, slots);
-    this.#rounds = grownInts(this.#rounds, slots);
+    for (const level of this.#routes.update(this.#members.levels)) this.#members.serveAll(level);
   }
 }
 

@@ -90,7 +90,7 @@ export class EndpointSets {
   #drop(set: EndpointSet): void {
     this.#joined.delete(set);
     this.#listening = this.#listening.filter((each) => each !== set);
-    set.drop();
+    set.leave();
   }
 
   #find(strategy: string, filter: ServiceFilter): EndpointSet {

@@ -15,7 +15,10 @@ import { WeightedRandom } from './strategies/weighted-random.ts';
 import { WeightedRoundRobin } from './strategies/weighted-round-robin.ts';
 import type { IncrementalStrategy, Strategy, StrategyContext } from './strategy.ts';
 
-/** Makes a strategy with state of its own: it is called once for each set of each service. */
+/**
+ * Makes a strategy with state of its own: it is called for each group of endpoints of a set, and for the degraded ones
+ * of a group.
+ */
 export type StrategyCreator = (context: StrategyContext) => Strategy | IncrementalStrategy;
 
 export type BuiltInStrategy = keyof typeof builtIn;

@@ -7,6 +7,7 @@ import { balanceZones } from './layers/zone-load.ts';
 import { zoneShares } from './layers/zones.ts';
 import type { PickReason } from './pick-reason.ts';
 import type { IncrementalStrategy } from './strategy.ts';
+import { sum } from './sum.ts';
 
 export interface RoutesOptions {
   readonly priority: PriorityOptions;
@@ -134,7 +135,7 @@ export class Routes {
   #standbyRoutes({ groups, load }: Level): readonly Route[] {
     const capacityOf = ({ weights }: EndpointGroup): number => weights[condition.degraded] ?? 0;
     const routed = groups.filter((group) => capacityOf(group) > 0);
-    const total = routed.reduce((sum, group) => sum + capacityOf(group), 0);
+    const total = sum(routed.map(capacityOf));
     const share = load.panic ? 0 : load.degraded;
     return routed.flatMap((group): readonly Route[] => {
       const strategy = group.standby;
@@ -169,7 +170,3 @@ export class Routes {
 
 /** Shares of picks are drawn this finely. */
 const finest = 2 ** 30;
-
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
-}

@@ -1,3 +1,5 @@
+import { sum } from '../sum.ts';
+
 /** What is known of the instances of one priority: how many of them are in what condition. */
 export interface LevelHealth {
   /** All but those that are starting, draining or out of service. */
@@ -78,8 +80,4 @@ function nobodyAvailable(levels: readonly LevelHealth[]): readonly LevelLoad[] {
     panic: place === chosen,
     lastResort: place === chosen && doubtful < 0,
   }));
-}
-
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
 }

@@ -1,4 +1,5 @@
 import type { Outcome } from '../endpoint.ts';
+import { sum } from '../sum.ts';
 
 /** What a consumer has measured of a zone, and the share of its picks that the zone gets for it. */
 export class ZoneLoad {
@@ -39,13 +40,13 @@ export function balanceZones(loads: readonly ZoneLoad[], own: number): void {
   if (measured.length === 0) return;
   const unknown = Math.min(...measured.map(({ cost }) => cost));
   const costs = loads.map(({ cost }, place) => (cost || unknown) / (place === own ? ownMayCost : 1));
-  const mean = costs.reduce((total, cost, place) => total + cost * (shares[place] ?? 0), 0) / total(shares);
+  const mean = sum(costs.map((cost, place) => cost * (shares[place] ?? 0))) / sum(shares);
   const moved = shares.map((share, place) => {
     const excess = (costs[place] ?? mean) / mean - 1;
     return Math.max(share, smallestShare) * Math.exp(-step * Math.max(-1, Math.min(1, excess)));
   });
   loads.forEach((load, place) => {
-    load.share = Math.max(smallestShare, (moved[place] ?? 0) / total(moved));
+    load.share = Math.max(smallestShare, (moved[place] ?? 0) / sum(moved));
     load.fade(mean);
   });
 }
@@ -67,7 +68,3 @@ const step = 0.2;
 
 /** What every zone gets, so that its latency stays known. */
 const smallestShare = 0.002;
-
-function total(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0);
-}

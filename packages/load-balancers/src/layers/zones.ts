@@ -1,3 +1,5 @@
+import { sum } from '../sum.ts';
+
 /**
  * The share of this consumer's picks that each zone gets: its own zone as far as that bears it, and the rest to zones
  * with capacity to spare, in proportion to what they have left when their own consumers have taken their share.
@@ -16,8 +18,4 @@ export function zoneShares(capacities: readonly number[], clientShare?: number):
   const direct = others.length === 0 ? 1 : Math.min(1, own / total / clients);
   const spare = others.map((capacity) => Math.max(0, capacity - (total * (1 - clients)) / others.length));
   return [direct, ...spare.map((capacity) => ((1 - direct) * capacity) / (sum(spare) || 1))];
-}
-
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
 }
