@@ -1,5 +1,5 @@
 import { followOptions, type DiscoveryBackend } from '@sd/core';
-import { LoadBalancerFactory } from '@sd/load-balancers';
+import { balancingOptions, LoadBalancerFactory } from '@sd/load-balancers';
 import * as v from 'valibot';
 
 const { coalesceMs, firstSnapshotTimeoutMs, reconnect, shrinkGuard, clock, rng, logger } =
@@ -56,26 +56,16 @@ export const choiceOptionsSchema = v.strictObject(
   'an object',
 );
 
+const balancing = v.optional(
+  v.strictObject(Object.fromEntries(balancingOptions.map((name) => [name, anything])), 'an object'),
+);
+
 export const clientOptionsSchema = v.strictObject(
   {
     ...attempts,
     backend: v.custom<DiscoveryBackend>(isBackend, 'a backend, e.g. new MemoryBackend()'),
     zone: v.optional(text),
-    // What is in them has a check of its own.
-    balancing: v.optional(
-      v.strictObject(
-        {
-          layers: anything,
-          subset: anything,
-          overprovisioning: anything,
-          panicThreshold: anything,
-          zoneAware: anything,
-          slowStart: anything,
-          maxInFlight: anything,
-        },
-        'an object',
-      ),
-    ),
+    balancing, // only its names: what they hold has a check of its own
     loadBalancers: v.optional(v.instance(LoadBalancerFactory, 'a LoadBalancerFactory')),
     retryBudget: v.optional(
       v.strictObject({ ratio: v.optional(rate), perSecond: v.optional(rate) }, 'an object'),

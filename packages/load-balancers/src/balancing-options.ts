@@ -34,7 +34,8 @@ export interface ZoneOptions {
   readonly clientShare?: number | undefined;
 }
 
-export const balancingOptions = [
+/** Names of the options in `BalancingOptions`. */
+export const balancingOptions: readonly (keyof BalancingOptions)[] = [
   'layers',
   'subset',
   'overprovisioning',

@@ -1,5 +1,10 @@
 export type { BegunAttempt } from './begun-attempt.ts';
-export { checkBalancing, type BalancingOptions, type ZoneOptions } from './balancing-options.ts';
+export {
+  balancingOptions,
+  checkBalancing,
+  type BalancingOptions,
+  type ZoneOptions,
+} from './balancing-options.ts';
 export { EndpointPool, type EndpointPoolOptions } from './endpoint-pool.ts';
 export type { EndpointSet } from './endpoint-set.ts';
 export type { Endpoint, Outcome } from './endpoint.ts';
