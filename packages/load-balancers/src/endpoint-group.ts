@@ -10,18 +10,23 @@ import { sum } from './sum.ts';
 export const condition = {
   healthy: 0,
   degraded: 1,
-  /** Ejected for what it answered. */
+  /** Ejected for what it answered, or not well by the consumer's own check: this consumer may be mistaken. */
   doubtful: 2,
   unreachable: 3,
   unhealthy: 4,
-  /** Starting, draining or out of service. */
+  /** Starting, draining, out of service or isolated. */
   off: 5,
 } as const;
 
-export function conditionOf({ instance: { status }, ejected, unreachable }: PooledEndpoint): number {
+/** Each writer has a field of its own, and the worst wins: none can undo what another still says. */
+export function conditionOf(endpoint: PooledEndpoint): number {
+  const { instance, ejected, unreachable, slow, checked, isolated } = endpoint;
+  const { status } = instance;
+  if (isolated) return condition.off;
   if (!takesRequests(status)) return status === 'unhealthy' ? condition.unhealthy : condition.off;
   if (ejected) return unreachable ? condition.unreachable : condition.doubtful;
-  return status === 'degraded' ? condition.degraded : condition.healthy;
+  if (checked === 'unhealthy' || checked === 'awaited') return condition.doubtful;
+  return status === 'degraded' || checked === 'degraded' || slow ? condition.degraded : condition.healthy;
 }
 
 /** The endpoints of a set that have the same priority. */

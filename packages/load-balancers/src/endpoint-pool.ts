@@ -12,11 +12,12 @@ import {
 import { balancingOptions, checkBalancing, checkNames, type BalancingOptions } from './balancing-options.ts';
 import { EndpointSet } from './endpoint-set.ts';
 import { EndpointSets } from './endpoint-sets.ts';
-import type { Endpoint, Outcome } from './endpoint.ts';
+import type { CheckedStatus, Endpoint, Outcome } from './endpoint.ts';
 import { LatencyMetric } from './latency-metric.ts';
 import { SlowStart } from './layers/slow-start.ts';
 import { LoadBalancerFactory } from './load-balancer-factory.ts';
 import { PooledEndpoint } from './pooled-endpoint.ts';
+import { Probes } from './probes.ts';
 
 export interface EndpointPoolOptions extends BalancingOptions {
   readonly service: string;
@@ -24,6 +25,8 @@ export interface EndpointPoolOptions extends BalancingOptions {
   readonly factory?: LoadBalancerFactory | undefined;
   /** The consumer's own zone. */
   readonly zone?: string | undefined;
+  /** New endpoints are `awaited` until the first `report` of them. Default: false. */
+  readonly awaitChecks?: boolean | undefined;
   readonly clock?: Clock | undefined;
   readonly rng?: Rng | undefined;
   readonly logger?: DiscoveryLogger | undefined;
@@ -38,6 +41,8 @@ export class EndpointPool implements Disposable {
   readonly #clock: Clock;
   readonly #sets: EndpointSets;
   readonly #maxInFlight: number;
+  readonly #awaitChecks: boolean;
+  readonly #probes: Probes;
   readonly #slowStart: SlowStart | undefined;
   #latencies: LatencyMetric | undefined;
   readonly #endpoints = new Map<string, PooledEndpoint>();
@@ -46,7 +51,10 @@ export class EndpointPool implements Disposable {
   #snapshots = 0;
   #hadSnapshot = false;
   #list: readonly PooledEndpoint[] = [];
-  readonly #ejections = new Map<PooledEndpoint, { readonly until: number; readonly timer: Timer }>();
+  readonly #ejections = new Map<
+    PooledEndpoint,
+    { readonly until: number; readonly timer: Timer | undefined }
+  >();
   #closed = false;
 
   /** @throws {ConfigValidationError} naming each wrong option */
@@ -56,6 +64,8 @@ export class EndpointPool implements Disposable {
     const { service, clock = systemClock } = options;
     this.service = service;
     this.#clock = clock;
+    this.#awaitChecks = options.awaitChecks ?? false;
+    this.#probes = new Probes(clock);
     this.#maxInFlight = options.maxInFlight ?? 2 ** 30; // small integers compare faster than Infinity does
     this.#slowStart =
       options.slowStart === undefined
@@ -125,6 +135,7 @@ export class EndpointPool implements Disposable {
 
   /**
    * Takes an endpoint out of rotation for a while; a longer time replaces a shorter one.
+   * @param forMs Infinity: until `restore`
    * @param options.unreachable nothing listens there, so that panic does not use it either, while there is another
    */
   eject(
@@ -137,26 +148,60 @@ export class EndpointPool implements Disposable {
     const until = this.#clock.monotonic() + forMs;
     const running = this.#ejections.get(endpoint);
     if (running === undefined || running.until < until) {
-      running?.timer.cancel();
-      const timer = this.#clock.setTimer(() => this.restore(endpoint), forMs);
+      running?.timer?.cancel();
+      const timer =
+        forMs === Infinity ? undefined : this.#clock.setTimer(() => this.restore(endpoint), forMs);
       this.#ejections.set(endpoint, { until, timer });
     }
+    this.#probes.remove(endpoint);
     endpoint.ejected = true;
     endpoint.unreachable ||= unreachable;
     if (isNews) this.#sets.changed(endpoint);
   }
 
-  /** Puts an ejected endpoint back into rotation. */
+  /** Puts an ejected endpoint back into rotation. What was measured of it before is forgotten. */
   restore(endpoint: Endpoint): void {
     if (!PooledEndpoint.is(endpoint) || !endpoint.ejected) return;
     this.#forgetEjection(endpoint);
+    this.#latencies?.reset(endpoint);
+    this.#sets.changed(endpoint);
+  }
+
+  /**
+   * Has the next request that suits go to an endpoint that is out of rotation or gets little: one attempt, which changes
+   * nothing by itself. Restore the endpoint or eject it for longer by its outcome.
+   */
+  probe(endpoint: Endpoint): void {
+    if (PooledEndpoint.is(endpoint) && !endpoint.gone && !this.#closed) this.#probes.add(endpoint);
+  }
+
+  /** Judges an endpoint slow beside its peers, or not any more. */
+  degrade(endpoint: Endpoint, isSlow: boolean): void {
+    if (!PooledEndpoint.is(endpoint) || endpoint.gone || endpoint.slow === isSlow) return;
+    endpoint.slow = isSlow;
+    this.#probes.remove(endpoint);
+    if (!isSlow) this.#latencies?.reset(endpoint);
+    this.#sets.changed(endpoint);
+  }
+
+  /** Says what the consumer's own check found. In panic, an endpoint that fails it is used all the same. */
+  report(endpoint: Endpoint, checked: CheckedStatus): void {
+    if (!PooledEndpoint.is(endpoint) || endpoint.gone || endpoint.checked === checked) return;
+    endpoint.checked = checked;
+    this.#sets.changed(endpoint);
+  }
+
+  /** Takes an endpoint out by hand, also from panic, or lets it back. */
+  isolate(endpoint: Endpoint, isIsolated: boolean): void {
+    if (!PooledEndpoint.is(endpoint) || endpoint.gone || endpoint.isolated === isIsolated) return;
+    endpoint.isolated = isIsolated;
     this.#sets.changed(endpoint);
   }
 
   /** Stops its timers, and ejects no more. Attempts under way may finish. Idempotent. */
   close(): void {
     this.#closed = true;
-    for (const { timer } of this.#ejections.values()) timer.cancel();
+    for (const { timer } of this.#ejections.values()) timer?.cancel();
     this.#ejections.clear();
     this.#slowStart?.close();
   }
@@ -186,6 +231,7 @@ export class EndpointPool implements Disposable {
         zones: usesZones || strategy === 'zone-aware' ? zones : undefined,
         count: this.#count,
         finish: (endpoint, outcome, latencyMs) => this.finish(endpoint, outcome, latencyMs),
+        probes: this.#probes,
         join,
         clock,
         rng,
@@ -255,6 +301,7 @@ export class EndpointPool implements Disposable {
   #add(instance: ServiceInstance): PooledEndpoint {
     const endpoint = new PooledEndpoint(instance, this.#freeSlots.pop() ?? this.#slots++);
     endpoint.seen = this.#snapshots;
+    if (this.#awaitChecks) endpoint.checked = 'awaited';
     this.#endpoints.set(instance.id, endpoint);
     this.#latencies?.reset(endpoint);
     this.#slowStart?.begin(endpoint, this.#hadSnapshot ? 0 : this.#clock.now() - instance.registeredAt);
@@ -279,9 +326,19 @@ export class EndpointPool implements Disposable {
   #forgetEjection(endpoint: PooledEndpoint): void {
     endpoint.ejected = false;
     endpoint.unreachable = false;
-    this.#ejections.get(endpoint)?.timer.cancel();
+    this.#probes.remove(endpoint);
+    this.#ejections.get(endpoint)?.timer?.cancel();
     this.#ejections.delete(endpoint);
   }
 }
 
-const poolOptions = [...balancingOptions, 'service', 'factory', 'zone', 'clock', 'rng', 'logger'];
+const poolOptions = [
+  ...balancingOptions,
+  'service',
+  'factory',
+  'zone',
+  'awaitChecks',
+  'clock',
+  'rng',
+  'logger',
+];

@@ -6,12 +6,14 @@ import type { Endpoint, Outcome } from './endpoint.ts';
 import { Members } from './members.ts';
 import type { PickExplanation, PickReason, SetExplanation } from './pick-reason.ts';
 import type { PooledEndpoint } from './pooled-endpoint.ts';
+import type { Probes } from './probes.ts';
 import { Routes, type Route, type RoutesOptions } from './routes.ts';
 import { anyRequest, type IncrementalStrategy, type PickRequest } from './strategy.ts';
 import { sum } from './sum.ts';
 
 export interface EndpointSetParts extends CandidatesOptions, Omit<RoutesOptions, 'isSubset'> {
   readonly makeStrategy: () => IncrementalStrategy;
+  readonly probes: Probes;
   /** Counts an attempt, and tells the sets of the pool. */
   readonly count: (endpoint: Endpoint) => void;
   readonly finish: (endpoint: Endpoint, outcome: Outcome, latencyMs: number) => void;
@@ -39,6 +41,7 @@ export class EndpointSet {
   #known = 0;
   #lastRoute: Route | undefined;
   #wentElsewhere = false;
+  #lastProbe: PooledEndpoint | undefined;
   /** Of the zones' balance by load: attempts that ended since the clock was read, and when it was. */
   #ended = 0;
   #balancedAt = 0;
@@ -85,6 +88,14 @@ export class EndpointSet {
    */
   pick(request: PickRequest): Endpoint | undefined {
     if (!this.#joined) this.#parts.join(this);
+    if (this.#parts.probes.due > 0 || this.#lastProbe !== undefined) {
+      const probe = this.#parts.probes.take(request, this.#members);
+      this.#lastProbe = probe;
+      if (probe !== undefined) {
+        this.#parts.count(probe);
+        return probe;
+      }
+    }
     const route = this.#routes.draw(request.key);
     if (route === undefined) {
       this.#lastRoute = undefined;
@@ -113,6 +124,7 @@ export class EndpointSet {
 
   /** Why the last pick returned what it did; `direct` before the first. Ask before the next pick. */
   get reason(): PickReason {
+    if (this.#lastProbe !== undefined) return 'probe';
     const route = this.#lastRoute;
     if (route === undefined) return 'direct';
     const { reason, strategy } = route;
@@ -124,6 +136,10 @@ export class EndpointSet {
 
   /** What the last pick went by; undefined before the first, or where nobody takes requests. Ask before the next. */
   explainPick(): PickExplanation | undefined {
+    if (this.#lastProbe !== undefined) {
+      const { priority, zone } = this.#lastProbe.instance;
+      return { reason: 'probe', priority, zone, share: 0 };
+    }
     const route = this.#lastRoute;
     if (route === undefined) return undefined;
     const { share, group } = route;
@@ -192,6 +208,7 @@ export class EndpointSet {
     this.#members = this.#noMembers();
     this.#routes.update([]);
     this.#lastRoute = undefined;
+    this.#lastProbe = undefined;
   }
 
   /** For the pool: an attempt was counted. */

@@ -16,11 +16,20 @@ export interface Endpoint {
   readonly ejected: boolean;
   /** Ejected because nothing listens there. */
   readonly unreachable: boolean;
+  /** Judged slow beside its peers: it gets what the others cannot bear. */
+  readonly slow: boolean;
+  /** What this consumer's own health check last said. */
+  readonly checked: CheckedStatus;
+  /** Taken out of rotation by an operator of this consumer. */
+  readonly isolated: boolean;
   /** It has as many attempts in flight as it may have. */
   readonly saturated: boolean;
   /** Of its weight, the part that it bears while it is new, 0 to 1. 1 without slow start. */
   readonly warmth: number;
 }
+
+/** `unknown`: nobody checks; `awaited`: the first check is still to come. */
+export type CheckedStatus = 'unknown' | 'awaited' | 'healthy' | 'degraded' | 'unhealthy';
 
 /**
  * What became of an attempt.

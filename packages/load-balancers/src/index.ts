@@ -7,7 +7,7 @@ export {
 } from './balancing-options.ts';
 export { EndpointPool, type EndpointPoolOptions } from './endpoint-pool.ts';
 export type { EndpointSet } from './endpoint-set.ts';
-export type { Endpoint, Outcome } from './endpoint.ts';
+export type { CheckedStatus, Endpoint, Outcome } from './endpoint.ts';
 export { LatencyMetric, type LatencyMetricOptions } from './latency-metric.ts';
 export type { Layer } from './layers/layer.ts';
 export type { SlowStartOptions } from './layers/slow-start.ts';

@@ -1,5 +1,6 @@
 /**
  * Why a pick returned its endpoint. The first of these that holds:
+ * - `probe`: to see whether one that is out of rotation works again
  * - `panic`: too few are available, so that ejected ones are used too
  * - `fallback`: those that should have had it cannot: degraded ones, or another than the one the key belongs to, or
  *   somewhere else because all there were tried
@@ -8,7 +9,7 @@
  * - `subset`: one of those that this consumer calls
  * - `direct`: nothing of all that
  */
-export type PickReason = 'panic' | 'fallback' | 'spill' | 'sticky' | 'subset' | 'direct';
+export type PickReason = 'probe' | 'panic' | 'fallback' | 'spill' | 'sticky' | 'subset' | 'direct';
 
 /** What a set's last pick went by. */
 export interface PickExplanation {
@@ -16,7 +17,7 @@ export interface PickExplanation {
   /** Of the endpoint, as published. */
   readonly priority: number;
   readonly zone: string | undefined;
-  /** Share of all picks that this priority and zone get, 0 to 1. */
+  /** Share of all picks that this priority and zone get, 0 to 1; 0 for a probe. */
   readonly share: number;
 }
 
@@ -33,7 +34,7 @@ export interface SetExplanation {
   readonly ejected: number;
   readonly unreachable: number;
   readonly unhealthy: number;
-  /** Starting, draining or out of service. */
+  /** Starting, draining, out of service or isolated. */
   readonly off: number;
   /** As many in flight as they may have. */
   readonly saturated: number;

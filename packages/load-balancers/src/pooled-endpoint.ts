@@ -1,5 +1,5 @@
 import type { ServiceInstance } from '@sd/core';
-import type { Endpoint } from './endpoint.ts';
+import type { CheckedStatus, Endpoint } from './endpoint.ts';
 
 /** The pool's own, writable side of an endpoint. */
 export class PooledEndpoint implements Endpoint {
@@ -16,6 +16,9 @@ export class PooledEndpoint implements Endpoint {
   ejected = false;
   /** Ejected because nothing listens there: no use even in panic, while there is another. */
   unreachable = false;
+  slow = false;
+  checked: CheckedStatus = 'unknown';
+  isolated = false;
   /** As many in flight as it may have. */
   saturated = false;
   warmth = 1;

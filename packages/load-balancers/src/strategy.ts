@@ -54,6 +54,11 @@ export interface PickRequest {
   readonly key: string | undefined;
   /** Endpoints that this call has tried already, in order. */
   readonly tried: readonly Endpoint[];
+  /**
+   * False for what cannot be repeated elsewhere: it is spared from being the probe of an endpoint that may fail, unless
+   * no other request comes. Default: true.
+   */
+  readonly mayProbe?: boolean | undefined;
 }
 
 /** A request with neither key nor history. */

@@ -162,6 +162,9 @@ describe('a pool', () => {
       inFlight: 1,
       ejected: false,
       unreachable: false,
+      slow: false,
+      checked: 'unknown',
+      isolated: false,
       saturated: false,
       warmth: 1,
     };

@@ -13,6 +13,9 @@ function setUp(options: LatencyMetricOptions = {}) {
     inFlight: 0,
     ejected: false,
     unreachable: false,
+    slow: false,
+    checked: 'unknown',
+    isolated: false,
     saturated: false,
     warmth: 1,
   };
