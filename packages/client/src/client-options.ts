@@ -1,9 +1,9 @@
 import { callOptionsSchema, DiscoveryClient } from '@sd/discovery';
 import * as v from 'valibot';
 import { isAbsolute } from './http-request.ts';
-import { headersSchema } from './request-options.ts';
+import { headerName, headersSchema } from './request-options.ts';
 
-const { strategy, filter, deadlineMs, attemptTimeoutMs, retries } = callOptionsSchema.entries;
+const { strategy, filter, deadlineMs, attemptTimeoutMs, retries, hedge } = callOptionsSchema.entries;
 const pathText = 'a path such as "/api/v1"';
 
 export const clientOptionsSchema = v.strictObject(
@@ -18,6 +18,7 @@ export const clientOptionsSchema = v.strictObject(
       ),
     ),
     headers: v.optional(headersSchema),
+    deadlineHeader: v.optional(v.union([v.literal(false), headerName], 'the name of a header, or false')),
     connectTimeoutMs: deadlineMs,
     https: v.optional(v.looseObject({}, "an object of got's https options")),
     strategy,
@@ -25,6 +26,7 @@ export const clientOptionsSchema = v.strictObject(
     deadlineMs,
     attemptTimeoutMs,
     retries,
+    hedge,
   },
   'an object with service and discovery',
 );

@@ -26,6 +26,7 @@ export function classifyHttpFailure(error: unknown, now: number): Failure | unde
       outcome,
       retryable: true,
       retryAfterMs: parseRetryAfter(error.response.headers['retry-after'], now),
+      everywhere: error.status === 429, // who asks too much asks too much of all of them
     };
   }
   // Who redirects has had the request, so it may have had an effect, and the connection that failed may be to another.

@@ -19,6 +19,7 @@ export {
   type DiscoveryClientOptions,
 } from '@sd/discovery';
 export { ServiceRegistry, type Registration, type ServiceRegistryOptions } from '@sd/registry';
+export { deadlineOf } from './deadline-header.ts';
 export {
   HttpStatusError,
   ResponseBodyError,

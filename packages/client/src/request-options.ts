@@ -8,7 +8,7 @@ export type RequestHeaders = Readonly<Record<string, string | undefined>>;
 
 export interface RequestOptions extends Pick<
   CallOptions,
-  'filter' | 'key' | 'signal' | 'deadlineMs' | 'attemptTimeoutMs' | 'retries'
+  'filter' | 'key' | 'signal' | 'deadlineMs' | 'attemptTimeoutMs' | 'retries' | 'hedge'
 > {
   readonly headers?: RequestHeaders | undefined;
   /** Added to those that the path has. */
@@ -36,7 +36,7 @@ export function isIdempotent(method: string): boolean {
 }
 
 const text = v.string('a string');
-const headerName = v.pipe(v.string(), v.regex(/^[!#$%&'*+.^_`|~\dA-Za-z-]+$/, 'the name of a header'));
+export const headerName = v.pipe(v.string(), v.regex(/^[!#$%&'*+.^_`|~\dA-Za-z-]+$/, 'the name of a header'));
 /** For requests and clients alike. */
 export const headersSchema = v.record(headerName, v.optional(text), 'an object of strings');
 
@@ -56,7 +56,8 @@ const scalars = v.record(
   'an object of strings, numbers and booleans',
 );
 const bodyText = 'a string, bytes or a stream';
-const { filter, key, signal, deadlineMs, attemptTimeoutMs, retries, idempotent } = callOptionsSchema.entries;
+const { filter, key, signal, deadlineMs, attemptTimeoutMs, retries, idempotent, hedge } =
+  callOptionsSchema.entries;
 
 export const requestOptionsSchema = v.pipe(
   v.strictObject(
@@ -76,6 +77,7 @@ export const requestOptionsSchema = v.pipe(
       attemptTimeoutMs,
       retries,
       idempotent,
+      hedge,
     },
     'an object',
   ),

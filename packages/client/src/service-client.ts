@@ -14,6 +14,7 @@ import { addAbortSignal, Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { finished } from 'node:stream/promises';
 import { clientOptionsSchema } from './client-options.ts';
+import { deadlineHeader } from './deadline-header.ts';
 import { HttpStatusError } from './errors.ts';
 import { classifyHttpFailure, isServerFailure } from './http-failure.ts';
 import {
@@ -44,7 +45,7 @@ import {
 
 export interface ServiceClientOptions extends Pick<
   CallOptions,
-  'strategy' | 'filter' | 'deadlineMs' | 'attemptTimeoutMs' | 'retries'
+  'strategy' | 'filter' | 'deadlineMs' | 'attemptTimeoutMs' | 'retries' | 'hedge'
 > {
   readonly service: string;
   /** Finds the instances. Whoever made it closes it. */
@@ -53,6 +54,11 @@ export interface ServiceClientOptions extends Pick<
   readonly basePath?: string | undefined;
   /** Sent with each request. */
   readonly headers?: RequestHeaders | undefined;
+  /**
+   * Name of the header that tells the instance how many milliseconds the caller will wait; `false`: none is sent. Read it
+   * there with `deadlineOf`. Default: `sd-timeout-ms`.
+   */
+  readonly deadlineHeader?: string | false | undefined;
   /** For looking up the host, for connecting, and for TLS: for each of them, in milliseconds. Default: 1,000. */
   readonly connectTimeoutMs?: number | undefined;
   /** Certificates and checks for instances with protocol `https`, as got takes them. */
@@ -65,6 +71,7 @@ export class ServiceClient implements AsyncDisposable {
   readonly #discovery: DiscoveryClient;
   readonly #options: ServiceClientOptions;
   readonly #basePath: string;
+  readonly #deadlineHeader: string | false;
   readonly #agents = { http: new HttpAgent(keptAlive), https: new HttpsAgent(keptAlive) };
   readonly #got: Got;
   readonly #closed = new AbortController();
@@ -77,6 +84,7 @@ export class ServiceClient implements AsyncDisposable {
     this.#discovery = options.discovery;
     this.#options = options;
     this.#basePath = normalizeBasePath(options.basePath);
+    this.#deadlineHeader = options.deadlineHeader ?? deadlineHeader;
     if (options.strategy !== undefined) options.discovery.loadBalancers.get(options.strategy);
     if (options.filter !== undefined) compileServiceFilter(options.filter);
     this.#got = this.#makeGot(options);
@@ -149,6 +157,7 @@ export class ServiceClient implements AsyncDisposable {
         const { instance, number: attempts } = attempt;
         return { status: head.statusCode, headers: head.headers, body, instance, attempts };
       },
+      true,
     );
     if (!(answer instanceof ServiceResponse)) return answer;
     const { status, headers, instance, attempts } = answer;
@@ -192,6 +201,7 @@ export class ServiceClient implements AsyncDisposable {
     path: string,
     options: RequestOptions,
     send: (url: URL, settings: HttpSettings, attempt: Attempt) => Promise<T>,
+    isStream = false,
   ): Promise<T | ServiceResponse> {
     validate('Request', requestOptionsSchema, options);
     const upload = options.body instanceof Readable ? options.body : undefined;
@@ -208,7 +218,7 @@ export class ServiceClient implements AsyncDisposable {
         async (attempt) => {
           const response = await send(
             urlOf(attempt, target, options.searchParams),
-            { ...settings, signal: attempt.signal },
+            { ...settings, ...this.#deadlineOf(settings, attempt), signal: attempt.signal },
             attempt,
           );
           if (response instanceof ServiceResponse && isServerFailure(response.status)) {
@@ -216,7 +226,8 @@ export class ServiceClient implements AsyncDisposable {
           }
           return response;
         },
-        { ...this.#callOptions(verb, options), signal },
+        // A stream is begun once: of two that were, one would have to be thrown away with what it has sent.
+        { ...this.#callOptions(verb, options), ...(isStream ? { hedge: false } : {}), signal },
       );
       if (answer instanceof ServiceResponse && answer.status >= 400)
         throw new HttpStatusError(verb, path, answer);
@@ -230,6 +241,11 @@ export class ServiceClient implements AsyncDisposable {
     }
   }
 
+  #deadlineOf({ headers }: HttpSettings, attempt: Attempt): Pick<HttpSettings, 'headers'> {
+    if (this.#deadlineHeader === false) return {};
+    return { headers: { [this.#deadlineHeader]: String(Math.ceil(attempt.remainingMs())), ...headers } };
+  }
+
   #callOptions(method: string, options: RequestOptions): CallOptions {
     const own = this.#options;
     return {
@@ -239,6 +255,7 @@ export class ServiceClient implements AsyncDisposable {
       deadlineMs: options.deadlineMs ?? own.deadlineMs,
       attemptTimeoutMs: options.attemptTimeoutMs ?? own.attemptTimeoutMs,
       retries: options.body instanceof Readable ? 0 : (options.retries ?? own.retries),
+      hedge: options.hedge ?? own.hedge,
       idempotent: options.idempotent ?? isIdempotent(method),
       classify: (error) => classifyHttpFailure(error, Date.now()),
     };

@@ -1,6 +1,6 @@
 import { AttemptTimeoutError, ConnectionError, DeadlineExceededError } from '@sd/discovery';
 import { once } from 'node:events';
-import { createServer } from 'node:http';
+import { createServer, type RequestListener } from 'node:http';
 import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { inspect } from 'node:util';
@@ -116,6 +116,31 @@ describe('Retry-After', () => {
         answering(arrivals.length === 1 ? 503 : 200, {}, { 'retry-after': '1' })(_request, response);
       },
     ]);
+
+    await client.get('/');
+
+    const [first = 0, second = 0] = arrivals;
+    expect(second - first).toBeGreaterThanOrEqual(990);
+  });
+
+  it('of one instance sends the call to another at once, and spares that one', async () => {
+    const bad = counted(answering(503, {}, { 'retry-after': '3' }));
+    const { client } = await startService([bad.handler, answering(200, {}), answering(200, {})]);
+    const startedAt = performance.now();
+
+    for (let call = 0; call < 12; call += 1) await client.get('/');
+
+    expect(performance.now() - startedAt).toBeLessThan(2_500);
+    expect(bad.count()).toBe(1);
+  });
+
+  it('of a 429 holds for the whole service', async () => {
+    const arrivals: number[] = [];
+    const limited: RequestListener = (request, response) => {
+      arrivals.push(performance.now());
+      answering(arrivals.length === 1 ? 429 : 200, {}, { 'retry-after': '1' })(request, response);
+    };
+    const { client } = await startService([limited, limited]);
 
     await client.get('/');
 

@@ -20,12 +20,22 @@ import {
   type Timer,
 } from '@sd/core';
 import {
+  serviceHealth,
+  type AdvancedHealthChecker,
+  type OutlierOptions,
+  type ServiceHealth,
+} from '@sd/health';
+import {
   checkBalancing,
   LoadBalancerFactory,
   type BalancingOptions,
   type SetExplanation,
 } from '@sd/load-balancers';
-import { runCall, type Attempt, type CallDefaults, type CallOptions } from './call.ts';
+import type { Attempt } from './attempt.ts';
+import type { CallQueueOptions } from './call-queue.ts';
+import { runCall, type CallDefaults, type CallOptions } from './call.ts';
+import { UnknownInstanceError } from './errors.ts';
+import type { HedgingOptions } from './hedge-delay.ts';
 import {
   attemptSchema,
   callOptionsSchema,
@@ -36,7 +46,7 @@ import {
 } from './options.ts';
 import type { RetryBudgetOptions } from './retry-budget.ts';
 import { changeBetween, type ServiceChange } from './service-change.ts';
-import { TrackedService, type TrackedServiceOptions } from './tracked-service.ts';
+import { TrackedService, type BreakerOptions, type TrackedServiceOptions } from './tracked-service.ts';
 
 export interface DiscoveryClientOptions {
   /** Where services are found. Whoever made it closes it. */
@@ -54,6 +64,16 @@ export interface DiscoveryClientOptions {
   readonly attemptTimeoutMs?: number | undefined;
   readonly retries?: number | undefined;
   readonly retryBudget?: Omit<RetryBudgetOptions, 'clock'> | undefined;
+  /** When a second attempt is made beside one that is late, for idempotent calls. `false`: never. */
+  readonly hedging?: HedgingOptions | false | undefined;
+  /** When an endpoint that fails, hangs or is slow is taken out of rotation; see `OutlierOptions` of `@sd/health`. */
+  readonly outliers?: OutlierOptions | undefined;
+  /** Refuses calls to a service while most of them fail. Default: never; a retry budget and ejections do. */
+  readonly breaker?: BreakerOptions | undefined;
+  /** Calls that may wait when all endpoints have `balancing.maxInFlight` attempts. Default: none; they are refused. */
+  readonly queue?: CallQueueOptions | undefined;
+  /** Checks the endpoints besides. Default: nobody does. Whoever made it closes it. */
+  readonly healthChecker?: AdvancedHealthChecker | undefined;
   /** A service that was not used for this long is no longer watched, in milliseconds. Default: 300,000. */
   readonly idleMs?: number | undefined;
   /** How watches are supervised; see `FollowOptions` of `@sd/core`. */
@@ -109,6 +129,11 @@ export class DiscoveryClient implements AsyncDisposable {
       balancing: options.balancing ?? {},
       follow: options.follow ?? {},
       retryBudget: options.retryBudget ?? {},
+      hedging: options.hedging === false ? undefined : (options.hedging ?? {}),
+      outliers: options.outliers ?? {},
+      breaker: options.breaker && { failureRate: 0.5, ...options.breaker },
+      queue: options.queue ?? {},
+      healthChecker: options.healthChecker,
       clock,
       rng,
       logger,
@@ -169,6 +194,26 @@ export class DiscoveryClient implements AsyncDisposable {
     return this.#services.get(service)?.pool.set(strategy, filter).explain();
   }
 
+  /** How a service is, by what this client knows of its instances; undefined if the service is not in use. */
+  health(service: string): ServiceHealth | undefined {
+    const tracked = this.#services.get(service);
+    return tracked && serviceHealth(tracked.statuses);
+  }
+
+  /**
+   * Takes an instance out of rotation by hand, or all calls to the service, until `release`. This client only, and as
+   * long as the service is in use.
+   * @throws {UnknownInstanceError} there is no such instance
+   */
+  isolate(service: string, instanceId?: string): void {
+    this.#setIsolated(service, instanceId, true);
+  }
+
+  /** Ends what `isolate` began. @throws {UnknownInstanceError} there is no such instance */
+  release(service: string, instanceId?: string): void {
+    this.#setIsolated(service, instanceId, false);
+  }
+
   /**
    * Changes of a service: first the whole of it as `added`, then what changed since. A slow reader gets several
    * changes as one. Also yields, with nothing changed, when the view becomes stale or live again.
@@ -203,6 +248,7 @@ export class DiscoveryClient implements AsyncDisposable {
    * endpoint where that helps, is safe and is in the retry budget, all within one deadline.
    * Rejects with what `attempt` threw, unless it is one of these:
    * @throws {UnknownServiceError} {@link NoHealthyInstanceError} {@link OverloadedError} nobody to call
+   * @throws {CircuitOpenError} the service's circuit breaker is open, or the service isolated
    * @throws {DeadlineExceededError} {@link AttemptTimeoutError} {@link ConnectionError} with a list of the attempts
    * @throws {ConfigValidationError} the call's options are wrong
    * @throws {ClosedError} the client is closed
@@ -229,6 +275,18 @@ export class DiscoveryClient implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #setIsolated(service: string, instanceId: string | undefined, isIsolated: boolean): void {
+    const tracked = this.#track(service);
+    if (instanceId === undefined) {
+      if (isIsolated) tracked.breaker.isolate();
+      else tracked.breaker.release();
+      return;
+    }
+    const endpoint = tracked.pool.endpoints.find(({ id }) => id === instanceId);
+    if (endpoint === undefined) throw new UnknownInstanceError(service, instanceId);
+    tracked.isolate(endpoint, isIsolated);
   }
 
   #track(name: string): TrackedService {

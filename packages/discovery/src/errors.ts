@@ -1,5 +1,6 @@
 import { addressOf, DiscoveryError, type ErrorContext, type ServiceInstance } from '@sd/core';
 import type { Endpoint, Outcome, PickReason } from '@sd/load-balancers';
+import type { AttemptKind } from './telemetry.ts';
 
 /** The backend knows no instance of the service at all. */
 export class UnknownServiceError extends DiscoveryError {
@@ -10,6 +11,15 @@ export class UnknownServiceError extends DiscoveryError {
       `Service "${service}" has no instances in backend "${backend}". Is the name right, and has a provider registered?`,
       { service },
     );
+  }
+}
+
+/** Named by its id, and not there. */
+export class UnknownInstanceError extends DiscoveryError {
+  readonly code = 'ERR_SD_UNKNOWN_INSTANCE';
+
+  constructor(service: string, instanceId: string) {
+    super(`Service "${service}" has no instance "${instanceId}" that this client knows.`, { service });
   }
 }
 
@@ -28,13 +38,21 @@ export class NoHealthyInstanceError extends DiscoveryError {
   }
 }
 
-/** All instances that may be called have as many attempts in flight as one may have. */
+/**
+ * The call was shed: all instances that may be called have as many attempts in flight as one may have, and there was no
+ * room in the queue, or no end of the wait. Express, Fastify and others answer an error's `statusCode`.
+ */
 export class OverloadedError extends DiscoveryError {
   readonly code = 'ERR_SD_OVERLOADED';
+  readonly statusCode = 503;
+  /** When it may be worth another try, in milliseconds. */
+  readonly retryAfterMs = 1_000;
 
-  constructor(service: string) {
+  /** @param queued calls that wait */
+  constructor(service: string, queued: number) {
     super(
-      `Service "${service}" is overloaded: each usable instance has as many calls in flight as allowed (maxInFlight)`,
+      `Service "${service}" is overloaded: each usable instance has as many calls in flight as allowed (maxInFlight)` +
+        (queued === 0 ? '' : `, and ${queued} more wait`),
       { service },
     );
   }
@@ -51,6 +69,7 @@ export interface AttemptReport {
   readonly endpoint: Endpoint;
   /** Why this endpoint. */
   readonly reason: PickReason;
+  readonly kind: AttemptKind;
   readonly outcome: Outcome;
   readonly durationMs: number;
 }

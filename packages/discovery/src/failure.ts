@@ -6,8 +6,10 @@ export interface Failure {
   readonly outcome: Exclude<Outcome, 'ok' | 'cancelled'>;
   /** Whether another attempt may help. Unless the outcome is `connect-failure`, only idempotent calls are repeated. */
   readonly retryable: boolean;
-  /** What the answer said of when to come back, in milliseconds. */
+  /** What the answer said of when to come back, in milliseconds: until then its endpoint is spared. */
   readonly retryAfterMs?: number | undefined;
+  /** The answer speaks for the whole service, as 429 does: other endpoints are not asked earlier either. */
+  readonly everywhere?: boolean | undefined;
 }
 
 /** Reads an error; undefined when it says nothing of the network or the endpoint, e.g. a bug in the attempt. */

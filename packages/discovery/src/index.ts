@@ -1,4 +1,6 @@
-export type { Attempt, CallOptions } from './call.ts';
+export type { Attempt } from './attempt.ts';
+export type { CallQueueOptions } from './call-queue.ts';
+export type { CallOptions } from './call.ts';
 export { DiscoveryClient, type DiscoveryClientOptions, type LookupOptions } from './discovery-client.ts';
 export {
   AttemptTimeoutError,
@@ -7,10 +9,26 @@ export {
   DeadlineExceededError,
   NoHealthyInstanceError,
   OverloadedError,
+  UnknownInstanceError,
   UnknownServiceError,
   type AttemptReport,
 } from './errors.ts';
 export { callOptionsSchema } from './options.ts';
 export { classifyNetworkFailure, type Failure, type FailureClassifier } from './failure.ts';
+export type { HedgingOptions } from './hedge-delay.ts';
 export type { RetryBudgetOptions } from './retry-budget.ts';
+export type { BreakerOptions } from './tracked-service.ts';
 export type { ServiceChange } from './service-change.ts';
+export {
+  telemetry,
+  type AttemptKind,
+  type AttemptTrace,
+  type BreakerEvent,
+  type CallTrace,
+  type EndpointEvent,
+  type HedgeEvent,
+  type PickEvent,
+  type RetryEvent,
+  type TelemetryChannel,
+  type ViewEvent,
+} from './telemetry.ts';

@@ -1,9 +1,12 @@
 import { followOptions, type DiscoveryBackend } from '@sd/core';
+import { AdvancedHealthChecker, circuitBreakerOptionsSchema, outlierOptionsSchema } from '@sd/health';
 import { balancingOptions, LoadBalancerFactory } from '@sd/load-balancers';
 import * as v from 'valibot';
 
 const { coalesceMs, firstSnapshotTimeoutMs, reconnect, shrinkGuard, clock, rng, logger } =
   followOptions.entries;
+const { failureRate, minimumCalls, consecutiveFailures, openMs, maxOpenMs, probes } =
+  circuitBreakerOptionsSchema.entries;
 const durationText = 'milliseconds, more than 0';
 const duration = v.pipe(
   v.number(durationText),
@@ -16,8 +19,13 @@ const count = v.pipe(
   v.minValue(0, countText),
   v.maxValue(100, countText),
 );
+const limitText = 'a whole number from 0 on';
+const queueLimit = v.pipe(v.number(limitText), v.integer(limitText), v.minValue(0, limitText));
 const rateText = 'a number from 0';
 const rate = v.pipe(v.number(rateText), v.minValue(0, rateText));
+const shareText = 'a share from 0.5 to 0.999';
+const lateShare = v.pipe(v.number(shareText), v.minValue(0.5, shareText), v.maxValue(0.999, shareText));
+const bool = v.boolean('true or false');
 const text = v.string('a string');
 const anything = v.optional(v.unknown());
 const signal = v.optional(v.instance(AbortSignal, 'an AbortSignal'));
@@ -36,7 +44,8 @@ export const callOptionsSchema = v.strictObject(
     filter,
     key: v.optional(text),
     signal,
-    idempotent: v.optional(v.boolean('true or false')),
+    idempotent: v.optional(bool),
+    hedge: v.optional(bool),
     classify: v.optional(v.function('a function (error) => Failure')),
   },
   'an object',
@@ -70,6 +79,29 @@ export const clientOptionsSchema = v.strictObject(
     retryBudget: v.optional(
       v.strictObject({ ratio: v.optional(rate), perSecond: v.optional(rate) }, 'an object'),
     ),
+    hedging: v.optional(
+      v.union(
+        [
+          v.literal(false),
+          v.strictObject(
+            { percentile: v.optional(lateShare), minDelayMs: v.optional(duration) },
+            'an object',
+          ),
+        ],
+        'an object of percentile (0.5 to 0.999) and minDelayMs (more than 0), or false',
+      ),
+    ),
+    outliers: v.optional(outlierOptionsSchema),
+    breaker: v.optional(
+      v.strictObject(
+        { failureRate, minimumCalls, consecutiveFailures, openMs, maxOpenMs, probes },
+        'an object',
+      ),
+    ),
+    queue: v.optional(
+      v.strictObject({ limit: v.optional(queueLimit), maxWaitMs: v.optional(duration) }, 'an object'),
+    ),
+    healthChecker: v.optional(v.instance(AdvancedHealthChecker, 'an AdvancedHealthChecker')),
     idleMs: v.optional(duration),
     follow: v.optional(
       v.strictObject({ coalesceMs, firstSnapshotTimeoutMs, reconnect, shrinkGuard }, 'an object'),

@@ -7,19 +7,40 @@ import {
   type DiscoveryLogger,
   type Following,
   type FollowOptions,
+  type InstanceStatus,
   type Latest,
   type Rng,
   type ServiceView,
 } from '@sd/core';
 import {
+  CircuitBreaker,
+  OutlierDetector,
+  type AdvancedHealthChecker,
+  type CircuitBreakerOptions,
+  type OutlierEvent,
+  type OutlierOptions,
+} from '@sd/health';
+import {
   EndpointPool,
   type BalancingOptions,
+  type Endpoint,
   type EndpointSet,
   type LoadBalancerFactory,
+  type Outcome,
 } from '@sd/load-balancers';
-import { ConnectBackoff } from './connect-backoff.ts';
+import { CallQueue, type CallQueueOptions } from './call-queue.ts';
+import { EndpointChecks } from './endpoint-checks.ts';
+import { statusOf } from './endpoint-status.ts';
 import { NoHealthyInstanceError, OverloadedError, UnknownServiceError } from './errors.ts';
+import { HedgeDelay, type HedgingOptions } from './hedge-delay.ts';
 import { RetryBudget, type RetryBudgetOptions } from './retry-budget.ts';
+import { telemetry } from './telemetry.ts';
+
+/** See `CircuitBreakerOptions` of `@sd/health`. */
+export type BreakerOptions = Pick<
+  CircuitBreakerOptions,
+  'failureRate' | 'minimumCalls' | 'consecutiveFailures' | 'openMs' | 'maxOpenMs' | 'probes'
+>;
 
 export interface TrackedServiceOptions {
   readonly backend: DiscoveryBackend;
@@ -28,18 +49,27 @@ export interface TrackedServiceOptions {
   readonly balancing: BalancingOptions;
   readonly follow: Omit<FollowOptions, 'onChange' | 'clock' | 'rng' | 'logger'>;
   readonly retryBudget: RetryBudgetOptions;
+  readonly outliers: OutlierOptions;
+  readonly breaker: BreakerOptions | undefined;
+  /** Undefined: no second attempts beside late ones. */
+  readonly hedging: HedgingOptions | undefined;
+  readonly queue: CallQueueOptions;
+  readonly healthChecker: AdvancedHealthChecker | undefined;
   readonly clock: Clock;
   readonly rng: Rng;
   readonly logger: DiscoveryLogger;
 }
 
-/** All state of one service: its view, its endpoints, its retry budget. Nothing of it is shared between services. */
+/** All state of one service: its view, its endpoints and their health, its budget. Services share nothing. */
 export class TrackedService {
   readonly name: string;
   readonly backend: string;
   readonly pool: EndpointPool;
   readonly budget: RetryBudget;
-  readonly connects: ConnectBackoff;
+  readonly breaker: CircuitBreaker;
+  /** Undefined: no second attempts beside late ones. */
+  readonly hedging: HedgeDelay | undefined;
+  readonly queue: CallQueue;
   readonly clock: Clock;
   readonly rng: Rng;
   /** Set with each use, cleared by the sweep for idle services. */
@@ -47,6 +77,8 @@ export class TrackedService {
   readonly #following: Following;
   readonly #readers = new Set<Latest<ServiceView>>();
   readonly #waiting = new Set<() => void>();
+  readonly #detector: OutlierDetector;
+  readonly #checks: EndpointChecks | undefined;
   #users = 0;
 
   constructor(name: string, options: TrackedServiceOptions) {
@@ -60,21 +92,52 @@ export class TrackedService {
       service: name,
       factory: options.factory,
       zone: options.zone,
+      awaitChecks: options.healthChecker !== undefined,
       clock,
       rng,
       logger,
     });
+    this.#detector = new OutlierDetector({
+      service: name,
+      pool: this.pool,
+      options: options.outliers,
+      clock,
+      rng,
+      onEvent: (event) => this.#publish(event),
+    });
+    // Also without rules, so that an operator can isolate the service.
+    this.breaker = new CircuitBreaker({ failureRate: false, ...options.breaker, service: name, clock, rng });
+    this.breaker.onStateChange((state) => {
+      if (telemetry.breaker.hasSubscribers) telemetry.breaker.publish({ service: name, state });
+    });
+    this.hedging = options.hedging && new HedgeDelay(options.hedging, clock);
+    this.queue = new CallQueue(options.queue, clock);
+    this.#checks = options.healthChecker && new EndpointChecks(this.pool, options.healthChecker);
     this.budget = new RetryBudget({ ...options.retryBudget, clock });
-    this.connects = new ConnectBackoff(this.pool, clock, rng);
     let applied: ServiceView['instances'] = [];
+    let state: ServiceView['state'] = 'connecting';
     this.#following = follow(backend, name, {
       ...options.follow,
       clock,
       rng,
       logger,
       onChange: (view) => {
-        if (view.instances !== applied) this.pool.update(view.instances);
+        if (view.instances !== applied) {
+          this.pool.update(view.instances);
+          this.#checks?.update();
+          if (telemetry.snapshot.hasSubscribers) {
+            telemetry.snapshot.publish({ service: name, backend: backend.name, view });
+          }
+        }
+        if (
+          view.state !== state &&
+          (view.state === 'stale' || state === 'stale') &&
+          telemetry.stale.hasSubscribers
+        ) {
+          telemetry.stale.publish({ service: name, backend: backend.name, view });
+        }
         applied = view.instances;
+        state = view.state;
         for (const reader of this.#readers) reader.push(view);
         this.#wake();
       },
@@ -83,6 +146,39 @@ export class TrackedService {
 
   get view(): ServiceView {
     return this.#following.view;
+  }
+
+  /**
+   * Hot path. An attempt ended: what that says of its endpoint, and of the service.
+   * @param outcome `cancelled` only when another attempt was faster
+   */
+  judge(endpoint: Endpoint, outcome: Outcome, durationMs: number): void {
+    this.#detector.record(endpoint, outcome, durationMs);
+    if (outcome === 'cancelled' || outcome === 'connect-failure') return;
+    this.budget.observe(outcome === 'ok');
+    if (outcome === 'ok' && !endpoint.slow) this.hedging?.observe(durationMs);
+  }
+
+  /** Hot path. It needs its endpoint no longer. */
+  giveBack(endpoint: Endpoint, outcome: Outcome, durationMs: number): void {
+    this.pool.finish(endpoint, outcome, durationMs);
+    this.queue.wake();
+  }
+
+  /** The endpoint asked to be spared for a while. */
+  holdOff(endpoint: Endpoint, forMs: number): void {
+    this.#detector.holdOff(endpoint, forMs);
+  }
+
+  /** By hand: an endpoint gets nothing until it is released. */
+  isolate(endpoint: Endpoint, isIsolated: boolean): void {
+    if (isIsolated) this.#detector.isolate(endpoint);
+    else this.#detector.release(endpoint);
+  }
+
+  /** How each of its endpoints is. */
+  get statuses(): readonly InstanceStatus[] {
+    return this.pool.endpoints.map(statusOf);
   }
 
   /** A call or a lookup began; it may wait for long without an attempt in flight. */
@@ -112,7 +208,7 @@ export class TrackedService {
   nobody(set: EndpointSet): DiscoveryError {
     const { instances } = this.view;
     if (instances.length === 0) return new UnknownServiceError(this.name, this.backend);
-    if (set.serves) return new OverloadedError(this.name);
+    if (set.serves) return new OverloadedError(this.name, this.queue.length);
     return new NoHealthyInstanceError(
       this.name,
       instances,
@@ -147,9 +243,17 @@ export class TrackedService {
 
   close(reason: Error): void {
     this.#following.close();
+    this.#checks?.close();
+    this.#detector.close();
     this.pool.close();
     for (const reader of this.#readers) reader.fail(reason);
     this.#wake();
+  }
+
+  #publish(event: OutlierEvent): void {
+    const isBack = event.type === 'return' || event.type === 'release' || event.type === 'undegrade';
+    const channel = isBack ? telemetry.return : telemetry.eject;
+    if (channel.hasSubscribers) channel.publish({ service: this.name, event });
   }
 
   #wake(): void {

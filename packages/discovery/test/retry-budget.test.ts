@@ -1,5 +1,5 @@
 import { ManualClock } from '@sd/core';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { RetryBudget } from '../src/retry-budget.ts';
 
 function withdrawAll(budget: RetryBudget): number {
@@ -8,26 +8,30 @@ function withdrawAll(budget: RetryBudget): number {
   return taken;
 }
 
-it('allows 10 retries a second over 10 seconds to a service without traffic', () => {
-  expect(withdrawAll(new RetryBudget({ clock: new ManualClock() }))).toBe(100);
+function times(count: number, act: () => void): void {
+  for (let time = 0; time < count; time += 1) act();
+}
+
+it('allows 10 retries a second over 2 seconds to a service without traffic', () => {
+  expect(withdrawAll(new RetryBudget({ clock: new ManualClock() }))).toBe(20);
 });
 
 it('allows one more retry for every five calls', () => {
   const budget = new RetryBudget({ clock: new ManualClock(), perSecond: 0 });
-  for (let call = 0; call < 50; call += 1) budget.deposit();
+  times(50, () => budget.deposit());
   expect(withdrawAll(budget)).toBe(10);
 });
 
-it('forgets calls and retries after 10 seconds, and not before', async () => {
+it('forgets calls and retries after 2 seconds, and not before', async () => {
   const clock = new ManualClock();
   const budget = new RetryBudget({ clock, perSecond: 1, ratio: 0.5 });
-  for (let call = 0; call < 10; call += 1) budget.deposit();
-  expect(withdrawAll(budget)).toBe(15);
+  times(10, () => budget.deposit());
+  expect(withdrawAll(budget)).toBe(7);
 
-  await clock.advance(9_999);
+  await clock.advance(1_799);
   expect(withdrawAll(budget)).toBe(0);
-  await clock.advance(1);
-  expect(withdrawAll(budget)).toBe(10);
+  await clock.advance(201);
+  expect(withdrawAll(budget)).toBe(2);
 });
 
 it('starts anew after a long silence', async () => {
@@ -37,5 +41,39 @@ it('starts anew after a long silence', async () => {
 
   await clock.advance(86_400_000);
 
-  expect(withdrawAll(budget)).toBe(10);
+  expect(withdrawAll(budget)).toBe(2);
+});
+
+it('bears time to be anything, also before the first step', async () => {
+  const clock = new ManualClock();
+  await clock.advance(123_456_789.5);
+  const budget = new RetryBudget({ clock, perSecond: 0 });
+  times(10, () => budget.deposit());
+  expect(withdrawAll(budget)).toBe(2);
+});
+
+describe('while most attempts fail', () => {
+  it('allows none', () => {
+    const budget = new RetryBudget({ clock: new ManualClock() });
+    times(20, () => budget.observe(true));
+    times(20, () => budget.observe(false));
+    expect(budget.withdraw()).toBe(true);
+    budget.observe(false);
+    expect(budget.withdraw()).toBe(false);
+  });
+
+  it('allows them again when most succeed, within 2 seconds', async () => {
+    const clock = new ManualClock();
+    const budget = new RetryBudget({ clock });
+    times(100, () => budget.observe(false));
+    expect(budget.withdraw()).toBe(false);
+    await clock.advance(2_000);
+    expect(budget.withdraw()).toBe(true);
+  });
+
+  it('allows them where too few failed to tell', () => {
+    const budget = new RetryBudget({ clock: new ManualClock() });
+    times(19, () => budget.observe(false));
+    expect(budget.withdraw()).toBe(true);
+  });
 });

@@ -51,7 +51,10 @@ describe('a retry', () => {
         if (number === 1) throw new Error('busy');
         return 'ok';
       },
-      { idempotent: true, classify: () => ({ outcome: 'overload', retryable: true, retryAfterMs: 3_000 }) },
+      {
+        idempotent: true,
+        classify: () => ({ outcome: 'overload', retryable: true, retryAfterMs: 3_000, everywhere: true }),
+      },
     );
 
     await clock.advance(2_999);
@@ -69,7 +72,7 @@ describe('a retry', () => {
       {
         idempotent: true,
         deadlineMs: 2_000,
-        classify: () => ({ outcome: 'overload', retryable: true, retryAfterMs: 3_000 }),
+        classify: () => ({ outcome: 'overload', retryable: true, retryAfterMs: 3_000, everywhere: true }),
       },
     );
 
@@ -81,6 +84,7 @@ describe('a retry', () => {
     const { client, publish, clock } = startClient({ retryBudget: { ratio: 0.2, perSecond: 0 } });
     for (const port of [1, 2, 3, 4]) await publish('orders', { port });
     await client.getInstances('orders');
+    await Promise.all(Array.from({ length: 300 }, () => client.call('orders', () => 'ok')));
     let attempts = 0;
     const calls = Array.from({ length: 100 }, () =>
       client.call(
@@ -93,10 +97,28 @@ describe('a retry', () => {
       ),
     );
     const settled = Promise.allSettled(calls);
-    await clock.advance(2_000);
+    await clock.advance(1_000);
     await settled;
 
-    expect(attempts).toBe(120);
+    expect(attempts).toBe(100 + 0.2 * 400);
+  });
+
+  it('is not made while most attempts fail, as one more would too', async () => {
+    const { client, publish, clock } = startClient();
+    for (const port of [1, 2, 3, 4]) await publish('orders', { port });
+    await client.getInstances('orders');
+    let attempts = 0;
+    const fail = (): never => {
+      attempts += 1;
+      return failWith('ECONNRESET');
+    };
+    const settled = Promise.allSettled(
+      Array.from({ length: 100 }, () => client.call('orders', fail, { idempotent: true })),
+    );
+    await clock.advance(1_000);
+    await settled;
+
+    expect(attempts).toBe(100);
   });
 
   it('reports each attempt when all failed', async () => {

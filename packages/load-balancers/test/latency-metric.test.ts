@@ -14,7 +14,7 @@ function setUp(options: LatencyMetricOptions = {}) {
     ejected: false,
     unreachable: false,
     slow: false,
-    checked: 'unknown',
+    checked: 'unknown' as const,
     isolated: false,
     saturated: false,
     warmth: 1,

@@ -9,5 +9,6 @@ export type {
 } from './registration-init.ts';
 export type { RegistrationState } from './registration-state.ts';
 export type { Registration } from './registration.ts';
+export type { ReportedHealth } from './reported-health.ts';
 export type { ServiceRegistryOptions } from './registry-options.ts';
 export { ServiceRegistry } from './service-registry.ts';

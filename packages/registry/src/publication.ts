@@ -4,6 +4,7 @@ import {
   Backoff,
   ClosedError,
   ConfigValidationError,
+  createInstance,
   LeaseLostError,
   sleep,
   type Lease,
@@ -14,6 +15,7 @@ import { LeaseRequests, type LeaseRequestsContext } from './lease-requests.ts';
 import { OutageLog } from './outage-log.ts';
 import { nameOf } from './registration-init.ts';
 import type { RegistrationState } from './registration-state.ts';
+import { publishedStatus, type ReportedHealth } from './reported-health.ts';
 import { RevisionWaiters } from './revision-waiters.ts';
 import { withTimeLimit } from './time-limit.ts';
 
@@ -23,6 +25,9 @@ export interface PublicationContext extends LeaseRequestsContext {
 
 /** An instance as it shall be published; a higher revision is newer. */
 interface Wanted {
+  /** As its owner describes it. */
+  readonly described: ServiceInstance;
+  /** As it is published: the same, but for what checks have a say in. */
   readonly instance: ServiceInstance;
   readonly revision: number;
 }
@@ -44,6 +49,8 @@ export class Publication {
   readonly #over = new AbortController();
   readonly #finished: Promise<void>;
   #wanted: Wanted;
+  /** What checks found last. */
+  #reported: ReportedHealth | undefined;
   /** What the store took last. */
   #accepted: Wanted | undefined;
   /** What the store has now. */
@@ -63,12 +70,18 @@ export class Publication {
     this.#settledAfterMs = Math.min(15_000, ttlMs / 3);
     // The first pause is also the window over which providers that were lost together spread.
     this.#backoff = new Backoff({ baseMs: Math.min(1_000, ttlMs / 3), capMs: this.#settledAfterMs, rng });
-    this.#wanted = { instance, revision: 0 };
+    this.#wanted = { described: instance, instance, revision: 0 };
     this.#finished = this.#run();
   }
 
+  /** As it is published, once the store has heard. */
   get instance(): ServiceInstance {
     return this.#wanted.instance;
+  }
+
+  /** As its owner describes it, whatever checks report. */
+  get described(): ServiceInstance {
+    return this.#wanted.described;
   }
 
   /**
@@ -76,14 +89,17 @@ export class Publication {
    * Resolves when it, or a newer one, is in the store.
    * @throws why the publication is over, or {@link ConfigValidationError} when the store cannot hold the instance
    */
-  async publish(instance: ServiceInstance): Promise<void> {
+  async publish(described: ServiceInstance): Promise<void> {
     this.#over.signal.throwIfAborted();
-    if (instance !== this.#wanted.instance) {
-      this.#wanted = { instance, revision: this.#wanted.revision + 1 };
-      this.#wake();
-    }
+    this.#want(described, this.#wanted);
     if (this.#wanted === this.#published) return;
     await abortable(this.#waiters.until(this.#wanted.revision), this.#over.signal);
+  }
+
+  /** Publishes what checks found, from now on, unless the owner says worse. Else like `publish()`. */
+  async report(found: ReportedHealth): Promise<void> {
+    this.#reported = found;
+    await this.publish(this.#wanted.described);
   }
 
   /** Takes the instance out of the store, whatever is in flight. Never throws and waits at most 5 s, or the ttl. */
@@ -186,10 +202,31 @@ export class Publication {
     this.#outage.recovered(`Published ${this.#name} again`);
   }
 
-  /** The store cannot hold this content, and never will: back to the last that it took, unless a newer one has come. */
+  /**
+   * The store cannot hold this content, and never will: back to the last that it took, unless a newer one has come. What
+   * checks found meanwhile stays.
+   */
   #takeBack(target: Wanted, error: ConfigValidationError): void {
-    if (this.#wanted === target && this.#accepted !== undefined) this.#wanted = this.#accepted;
+    const accepted = this.#accepted;
+    if (this.#wanted === target && accepted !== undefined) {
+      // What is refused may also be the report itself: it would be tried for ever.
+      if (target.described === accepted.described) this.#wanted = accepted;
+      else this.#want(accepted.described, accepted);
+    }
     this.#waiters.refused(target.revision, error);
+  }
+
+  /** @param last what is wanted if it says the same already */
+  #want(described: ServiceInstance, last: Wanted): void {
+    const status = publishedStatus(described.status, this.#reported);
+    if (described === last.described && status === last.instance.status) {
+      this.#wanted = last;
+      return;
+    }
+    const now = this.#context.clock.now();
+    const instance = createInstance({ ...described, status, updatedAt: now }, now);
+    this.#wanted = { described, instance, revision: this.#wanted.revision + 1 };
+    this.#wake();
   }
 
   /** @throws the loss, when it is for good */

@@ -5,6 +5,7 @@ import { Publication, type PublicationContext } from './publication.ts';
 import { changeInstance, nameOf, type InstanceChanges } from './registration-init.ts';
 import { waitSchema } from './registry-options.ts';
 import type { RegistrationState } from './registration-state.ts';
+import { reportSchema, type ReportedHealth } from './reported-health.ts';
 import { keepAlive } from './time-limit.ts';
 
 export interface RegistrationContext extends PublicationContext {
@@ -50,7 +51,8 @@ export class Registration implements AsyncDisposable {
   /**
    * Changes what is published, for good: a lost registration comes back with it, and the last call wins.
    * Resolves when the store has it; without changes, when it has what is wanted. The signal ends the waiting, not the
-   * change. While draining, the status stays `draining`.
+   * change. The status is published unless checks report worse, see {@link reportHealth}; while draining, it stays
+   * `draining`.
    * @throws {ConfigValidationError} a value is wrong, or the store cannot hold it; then nothing changes
    * @throws {ClosedError} deregistered, now or meanwhile
    * @throws {LeaseLostError} replaced by another process
@@ -63,8 +65,27 @@ export class Registration implements AsyncDisposable {
     const { clock } = this.#context;
     const pinned: InstanceChanges =
       this.#state.value === 'draining' ? { ...changes, status: 'draining' } : changes;
-    const wanted = changeInstance(this.instance, pinned, clock.now());
+    const wanted = changeInstance(this.#publication.described, pinned, clock.now());
     await keepAlive(clock, abortable(this.#publication.publish(wanted), signal));
+  }
+
+  /**
+   * Says what checks of this process found; it holds until the next report. The worse of that and of the last status that
+   * `register()` or `update()` were given is published: `out-of-service` stays until an `update()` with a better status
+   * takes it back, and what the checks found meanwhile shows then. Only `starting` gives way to any report.
+   * Resolves when the store has it, at once if it changes nothing. The signal ends the waiting, not the report. Unlike
+   * `update()` it does not keep the process alive, as nobody stays for a check in the background.
+   * @throws {ConfigValidationError} the status is none, or the store cannot hold what is published with it
+   * @throws {ClosedError} deregistered, now or meanwhile
+   * @throws {LeaseLostError} replaced by another process
+   */
+  async reportHealth(
+    status: ReportedHealth,
+    options: { readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<void> {
+    const found = validate('Registration.reportHealth', reportSchema, { status });
+    const { signal } = validate('Registration.reportHealth', waitSchema, options);
+    await abortable(this.#publication.report(found.status), signal);
   }
 
   /**

@@ -56,7 +56,7 @@ describe('a shutdown signal', () => {
 });
 
 describe('the process', () => {
-  it('is not kept alive by a registration, nor by its return', options, async () => {
+  it('is not kept alive by a registration, its return or a report of its health', options, async () => {
     const program = await start(forgotten);
 
     expect(await program.end()).toEqual({ code: 0, signal: null });

@@ -1,0 +1,53 @@
+import { onAbort, type Clock } from '@sd/core';
+
+export interface CallQueueOptions {
+  /** Calls that may wait; those beyond are refused at once. Default: 0. */
+  readonly limit?: number | undefined;
+  /** How long one may wait, in milliseconds. Default: 1,000. */
+  readonly maxWaitMs?: number | undefined;
+}
+
+/** Calls that wait until an endpoint may take one more, first come, first served. */
+export class CallQueue {
+  readonly #limit: number;
+  readonly #maxWaitMs: number;
+  readonly #clock: Clock;
+  readonly #waiting: { readonly take: () => boolean; readonly end: (isTaken: boolean) => void }[] = [];
+
+  constructor({ limit = 0, maxWaitMs = 1_000 }: CallQueueOptions, clock: Clock) {
+    this.#limit = limit;
+    this.#maxWaitMs = maxWaitMs;
+    this.#clock = clock;
+  }
+
+  get length(): number {
+    return this.#waiting.length;
+  }
+
+  /**
+   * Waits until `take` succeeds: it is tried each time something was given back.
+   * @returns false when there is no room, when it took too long, and when the signal aborts
+   */
+  wait(take: () => boolean, signal: AbortSignal): Promise<boolean> {
+    if (this.#waiting.length >= this.#limit) return Promise.resolve(false);
+    return new Promise((resolve) => {
+      const end = (isTaken: boolean): void => {
+        timer.cancel();
+        forget();
+        const place = this.#waiting.indexOf(waiting);
+        if (place >= 0) this.#waiting.splice(place, 1);
+        resolve(isTaken);
+      };
+      const waiting = { take, end };
+      this.#waiting.push(waiting);
+      const timer = this.#clock.setTimer(() => end(false), this.#maxWaitMs, { keepAlive: true });
+      const forget = onAbort(signal, () => end(false));
+    });
+  }
+
+  /** An endpoint may have room: the first that finds one has it. Filters let some wait for other endpoints than others. */
+  wake(): void {
+    if (this.#waiting.length === 0) return;
+    this.#waiting.find(({ take }) => take())?.end(true);
+  }
+}

@@ -1,0 +1,34 @@
+import { onAbort } from '@sd/core';
+import type { CheckResult } from '../health-check.ts';
+
+export interface Exchange {
+  /** Idempotent. */
+  close(): void;
+  /** What can be said when it is cut off now; `undefined`: nothing. */
+  cutOff?(reason: unknown): CheckResult | undefined;
+}
+
+/**
+ * One exchange with a target. It ends once, by the first result or by the signal, and whatever it opened is closed then.
+ * @param open starts it; calls `end` later, as often as it wants
+ * @throws the signal's reason, as soon as it aborts and the exchange has nothing to say
+ */
+export function exchange(
+  signal: AbortSignal,
+  open: (end: (result: CheckResult) => void) => Exchange,
+): Promise<CheckResult> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(signal.reason);
+    const opened = open((result) => {
+      forget();
+      opened.close();
+      resolve(result);
+    });
+    const forget = onAbort(signal, () => {
+      const result = opened.cutOff?.(signal.reason);
+      opened.close();
+      if (result === undefined) reject(signal.reason);
+      else resolve(result);
+    });
+  });
+}

@@ -1,0 +1,79 @@
+import { grownCounts, type Counts } from './columns.ts';
+import { latencyBuckets } from './latency-buckets.ts';
+
+/**
+ * How many latencies fell into which bucket, by slot, in two halves of a window: the running one and the one before. It
+ * knows no time: whoever keeps it calls `turn` when a half is over, and what is older than two halves is gone.
+ */
+export class LatencyColumns {
+  #running = new Half();
+  #former = new Half();
+
+  constructor(slots = 0) {
+    this.grow(slots);
+  }
+
+  grow(slots: number): void {
+    this.#running.grow(slots);
+    this.#former.grow(slots);
+  }
+
+  /** Hot path. @param bucket by `bucketOf` */
+  add(slot: number, bucket: number): void {
+    this.#running.add(slot, bucket);
+  }
+
+  count(slot: number): number {
+    return (this.#running.totals[slot] ?? 0) + (this.#former.totals[slot] ?? 0);
+  }
+
+  /** The bucket that a share of the latencies is in or below; -1 if there are none. @param quantile 0 to 1 */
+  quantile(slot: number, quantile: number): number {
+    const rank = Math.max(1, Math.ceil(quantile * this.count(slot)));
+    const [running, former] = [this.#running.buckets, this.#former.buckets];
+    const first = slot * latencyBuckets;
+    let seen = 0;
+    for (let bucket = 0; bucket < latencyBuckets; bucket += 1) {
+      seen += (running[first + bucket] ?? 0) + (former[first + bucket] ?? 0);
+      if (seen >= rank) return bucket;
+    }
+    return -1;
+  }
+
+  /** So many halves are over. */
+  turn(halves: number): void {
+    for (let left = Math.min(halves, 2); left > 0; left -= 1) {
+      const oldest = this.#former;
+      this.#former = this.#running;
+      oldest.clear();
+      this.#running = oldest;
+    }
+  }
+
+  reset(slot: number): void {
+    this.#running.clear(slot);
+    this.#former.clear(slot);
+  }
+}
+
+class Half {
+  buckets: Counts = new Uint32Array(0);
+  totals: Counts = new Uint32Array(0);
+
+  grow(slots: number): void {
+    this.buckets = grownCounts(this.buckets, slots * latencyBuckets);
+    this.totals = grownCounts(this.totals, slots);
+  }
+
+  add(slot: number, bucket: number): void {
+    const index = slot * latencyBuckets + bucket;
+    this.buckets[index] = (this.buckets[index] ?? 0) + 1;
+    this.totals[slot] = (this.totals[slot] ?? 0) + 1;
+  }
+
+  clear(slot?: number): void {
+    const [from, to] = slot === undefined ? [0, this.totals.length] : [slot, slot + 1];
+    this.buckets.fill(0, from * latencyBuckets, to * latencyBuckets);
+    this.totals.fill(0, from, to);
+  }
+}
