@@ -52,6 +52,9 @@ export class RetryBudget {
    * @param ratio of the calls
    */
   withdrawHedge(ratio: number): boolean {
+    const now = this.#clock.monotonic();
+    const failed = this.#failed.sum(now);
+    if (failed > mostFailedForHedges * (failed + this.#answered.sum(now))) return false;
     return this.#withdraw(Math.min(ratio, this.#ratio));
   }
 
@@ -101,6 +104,9 @@ class SlidingCount {
 
 const windowMs = 2_000;
 const steps = 10;
+
+/** Where a larger share of the attempts fails, the service has enough to do. What hangs is outrun, and does not count. */
+const mostFailedForHedges = 0.1;
 
 /** Fewer failures say nothing of a service. */
 const leastFailures = 20;

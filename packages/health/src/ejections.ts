@@ -125,11 +125,13 @@ export class Ejections {
     }
   }
 
-  /** All that are out for how they answered: the others are no better. */
+  /** All that are out for how they answered, as if it had not been: the others are no better. */
   letBack(now: number): void {
     if (this.#counted === 0) return;
     for (const [endpoint, circuit] of this.#circuits) {
-      if (countsForCap(circuit.state)) this.#return(endpoint, circuit, now);
+      if (!countsForCap(circuit.state)) continue;
+      this.#return(endpoint, circuit, now);
+      this.#circuits.delete(endpoint);
     }
   }
 

@@ -21,6 +21,7 @@ export class Evidence {
   /** Answers of all endpoints. */
   readonly #answers = new LatencyColumns(1);
   #spread: Spread | undefined;
+  #isGeneral = false;
 
   /** @param periods how many outcomes are remembered for */
   constructor(rules: OutlierRules, periods: number) {
@@ -84,6 +85,7 @@ export class Evidence {
     const connects = this.#consecutive.connects(slot);
     if (connectFailures !== false && connects >= connectFailures)
       return { reason: 'unreachable', consecutive: connects };
+    if (this.#isGeneral) return undefined;
     const isAlone = !this.#standing.mostPeersFail(inRotation);
     const failures = this.#consecutive.answers(slot);
     if (consecutiveFailures !== false && failures >= consecutiveFailures && isAlone)
@@ -102,9 +104,12 @@ export class Evidence {
     return silent === undefined ? undefined : { reason: 'silent', ...silent };
   }
 
-  /** More than half of those in rotation failed at their last attempt. */
-  mostFail(inRotation: number): boolean {
-    return this.#standing.mostFail(inRotation);
+  /**
+   * Whether those in rotation do not do well either, so that it helps nobody that others are out: most failed at their
+   * last attempt, or together they fail too often. As of the last survey.
+   */
+  get isGeneral(): boolean {
+    return this.#isGeneral;
   }
 
   /** It is out of rotation: what becomes of others is not compared with it. */
@@ -116,7 +121,20 @@ export class Evidence {
   survey(endpoints: readonly Endpoint[], isOut: (endpoint: Endpoint) => boolean, now: number): void {
     const { deviation } = this.#rules;
     this.#spread = deviation === false ? undefined : spreadOf(endpoints, isOut, this.#window, deviation);
-    for (const { slot, inFlight } of endpoints) this.#silence?.observe(slot, inFlight, now);
+    let inRotation = 0;
+    let attempts = 0;
+    let failures = 0;
+    for (const endpoint of endpoints) {
+      const { slot, inFlight } = endpoint;
+      this.#silence?.observe(slot, inFlight, now);
+      if (isOut(endpoint)) continue;
+      inRotation += 1;
+      attempts += this.#window.recentAttempts(slot);
+      failures += this.#window.recentFailures(slot);
+    }
+    this.#isGeneral =
+      this.#standing.mostFail(inRotation) ||
+      (attempts >= enoughAttempts && failures > mostFailures * attempts);
   }
 
   /** So many periods of outcomes, and halves of the window of latencies, are over. */
@@ -130,10 +148,13 @@ export class Evidence {
   restart(): void {
     this.#silence?.restart();
     this.#standing.clear();
+    this.#isGeneral = false;
   }
 
   /** Than the others together, as far as they were called, and by more than chance. */
   #isWorse(slot: number): boolean {
+    // What happened 10 s ago may be over, and then it is no reason any more.
+    if (this.#window.recentSuccessRate(slot) >= this.#window.successRate(slot) + recovering) return false;
     const attempts = this.#window.attempts(slot);
     const others = this.#total.attempts(0) - attempts;
     const answered = others - (this.#total.failures(0) - this.#window.failures(slot));
@@ -146,3 +167,10 @@ export class Evidence {
     return bucket < 0 ? 0 : latencyOf(bucket);
   };
 }
+
+/** A larger share of failures among all that are in rotation is not one endpoint's fault; judged with so many attempts. */
+const mostFailures = 0.2;
+const enoughAttempts = 20;
+
+/** So much better a success rate of late says that an endpoint is getting well. */
+const recovering = 0.05;

@@ -42,8 +42,24 @@ export class OutcomeWindow {
 
   /** Share of the attempts that did not fail; 1 without attempts. */
   successRate(slot: number): number {
-    const attempts = this.attempts(slot);
-    return attempts === 0 ? 1 : (attempts - this.failures(slot)) / attempts;
+    return rateOf(this.attempts(slot), this.failures(slot));
+  }
+
+  /** Of the running period and the one before. */
+  recentAttempts(slot: number): number {
+    return (this.#latest.attempts[slot] ?? 0) + (this.#former.attempts[slot] ?? 0);
+  }
+
+  recentFailures(slot: number): number {
+    return (this.#latest.failures[slot] ?? 0) + (this.#former.failures[slot] ?? 0);
+  }
+
+  recentSuccessRate(slot: number): number {
+    return rateOf(this.recentAttempts(slot), this.recentFailures(slot));
+  }
+
+  get #former(): Tally {
+    return this.#periods[(this.#place + this.#periods.length - 1) % this.#periods.length] ?? this.#latest;
   }
 
   /** So many periods are over: the oldest leave. O(slots). */
@@ -88,4 +104,8 @@ class Tally {
     this.attempts.fill(0, slot ?? 0, end);
     this.failures.fill(0, slot ?? 0, end);
   }
+}
+
+function rateOf(attempts: number, failures: number): number {
+  return attempts === 0 ? 1 : (attempts - failures) / attempts;
 }

@@ -175,13 +175,17 @@ export class OutlierDetector implements Disposable {
   #sweep(endpoints: readonly Endpoint[], now: number): void {
     this.#quiet += this.#advance(now);
     this.#evidence.survey(endpoints, this.#isOut, now);
-    if (this.#evidence.mostFail(this.#inRotation)) this.#ejections.letBack(now);
+    if (this.#evidence.isGeneral) this.#ejections.letBack(now);
+    else this.#judge(endpoints, now);
+    this.#slow?.judge(endpoints, this.#isOut, now);
+  }
+
+  #judge(endpoints: readonly Endpoint[], now: number): void {
     for (const endpoint of endpoints) {
       if (this.#ejections.isOut(endpoint)) continue;
       this.#ejections.judge(endpoint, this.#evidence.against(endpoint, this.#inRotation, now), now);
       if (this.#ejections.isOut(endpoint)) this.#evidence.left(endpoint.slot);
     }
-    this.#slow?.judge(endpoints, this.#isOut, now);
   }
 
   /** Outcomes come again after a pause. */

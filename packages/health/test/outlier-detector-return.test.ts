@@ -286,6 +286,31 @@ describe('where most fail', () => {
     expect(d.eventsOf('return')).toMatchObject([{ endpoint: { id: 'e0' }, reason: 'failures' }]);
   });
 
+  it('nobody is ejected while all together fail more than a fifth of their attempts', async () => {
+    const d = new Detection({ endpoints: 10 });
+    for (let time = 0; time < 100; time += 1) {
+      for (let slot = 0; slot < 10; slot += 1) d.record(d.at(slot), (time + slot) % 4 === 0 ? 'error' : 'ok');
+    }
+    await d.clock.advance(1_000);
+    d.record(d.at(0), 'error', { times: 10 });
+    expect(d.ejected).toEqual([]);
+    await d.clock.advance(3_000); // the others have nothing to be said against them any more
+    d.record(d.at(0), 'error', { times: 5 });
+    expect(d.ejected).toEqual(['e0']);
+  });
+
+  it('having been ejected is forgotten', async () => {
+    const d = new Detection({ endpoints: 3 });
+    for (let round = 0; round < 3; round += 1) {
+      d.record(d.at(0), 'error', { times: 5 });
+      for (const slot of [1, 2]) d.record(d.at(slot), 'error');
+      await d.clock.advance(1_000);
+      for (const slot of [0, 1, 2]) d.record(d.at(slot), 'ok');
+      await d.clock.advance(3_000);
+    }
+    expect(d.eventsOf('eject').map(({ forMs }) => forMs)).toEqual([5_000, 5_000, 5_000]);
+  });
+
   it('those that cannot be connected to stay out', async () => {
     const d = new Detection({ endpoints: 3, options: { reconnection: { baseMs: 10_000 } } });
     d.record(d.at(0), 'connect-failure');

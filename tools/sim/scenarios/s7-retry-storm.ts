@@ -14,8 +14,8 @@ import { Simulation } from '../simulation.ts';
  *
  * Ours is the shipped `DiscoveryClient.call` with 3 retries like the loop, and at most 5 attempts in flight on each
  * endpoint: four times what each has when all is well, and what it can answer in 150 ms when it is slow. What is beyond is
- * refused at once, as no more than 56 % can be answered anyway. Without that bound the budget alone pays for a burst (what 10 s of good traffic have earned), and queues that are full of work that
- * nobody waits for take seconds to drain: the second contestant.
+ * refused at once, as no more than 56 % can be answered anyway. Without that bound the budget keeps retries low as well, but
+ * queues that are full of work that nobody waits for take seconds to drain: the second contestant.
  */
 export const retryStorm: Scenario = {
   id: 'S7',
