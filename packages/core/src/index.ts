@@ -20,7 +20,7 @@ export {
 export { follow, type Following } from './follow.ts';
 export { followOptions, type FollowOptions } from './follow-options.ts';
 export { encodeInstance, maxRecordLength, parseInstance, type ParsedRecord } from './instance-record.ts';
-export { instanceStatuses, takesRequests, type InstanceStatus } from './instance-status.ts';
+export { instanceStatuses, rankedStatuses, takesRequests, type InstanceStatus } from './instance-status.ts';
 export { Latest } from './latest.ts';
 export {
   globalLogger,

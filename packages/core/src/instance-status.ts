@@ -18,6 +18,19 @@ export const instanceStatuses = [
   'unknown',
 ] as const;
 
+/**
+ * From best to worst, for where several have a say. What somebody says on purpose outranks what was found: that a check
+ * fails is to be expected of what has not started yet. `unknown` is not here, because it is to say nothing.
+ */
+export const rankedStatuses: readonly InstanceStatus[] = [
+  'healthy',
+  'degraded',
+  'unhealthy',
+  'starting',
+  'draining',
+  'out-of-service',
+];
+
 /** Whether an instance of this status takes new requests. `degraded` ones do when no better one is there. */
 export function takesRequests(status: InstanceStatus): boolean {
   return status === 'healthy' || status === 'unknown' || status === 'degraded';

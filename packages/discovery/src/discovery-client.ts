@@ -34,6 +34,7 @@ import {
 import type { Attempt } from './attempt.ts';
 import type { CallQueueOptions } from './call-queue.ts';
 import { runCall, type CallDefaults, type CallOptions } from './call.ts';
+import type { EndpointHealth } from './endpoint-health.ts';
 import { UnknownInstanceError } from './errors.ts';
 import type { HedgingOptions } from './hedge-delay.ts';
 import {
@@ -197,7 +198,12 @@ export class DiscoveryClient implements AsyncDisposable {
   /** How a service is, by what this client knows of its instances; undefined if the service is not in use. */
   health(service: string): ServiceHealth | undefined {
     const tracked = this.#services.get(service);
-    return tracked && serviceHealth(tracked.statuses);
+    return tracked && serviceHealth(tracked.endpoints);
+  }
+
+  /** How each instance of a service is, and who says so; undefined if the service is not in use. */
+  endpoints(service: string): readonly EndpointHealth[] | undefined {
+    return this.#services.get(service)?.endpoints;
   }
 
   /**

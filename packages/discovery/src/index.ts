@@ -15,6 +15,7 @@ export {
 } from './errors.ts';
 export { callOptionsSchema } from './options.ts';
 export { classifyNetworkFailure, type Failure, type FailureClassifier } from './failure.ts';
+export type { EndpointHealth } from './endpoint-health.ts';
 export type { HedgingOptions } from './hedge-delay.ts';
 export type { RetryBudgetOptions } from './retry-budget.ts';
 export type { BreakerOptions } from './tracked-service.ts';

@@ -7,7 +7,6 @@ import {
   type DiscoveryLogger,
   type Following,
   type FollowOptions,
-  type InstanceStatus,
   type Latest,
   type Rng,
   type ServiceView,
@@ -30,7 +29,7 @@ import {
 } from '@sd/load-balancers';
 import { CallQueue, type CallQueueOptions } from './call-queue.ts';
 import { EndpointChecks } from './endpoint-checks.ts';
-import { statusOf } from './endpoint-status.ts';
+import { healthOf, type EndpointHealth } from './endpoint-health.ts';
 import { NoHealthyInstanceError, OverloadedError, UnknownServiceError } from './errors.ts';
 import { HedgeDelay, type HedgingOptions } from './hedge-delay.ts';
 import { RetryBudget, type RetryBudgetOptions } from './retry-budget.ts';
@@ -177,8 +176,8 @@ export class TrackedService {
   }
 
   /** How each of its endpoints is. */
-  get statuses(): readonly InstanceStatus[] {
-    return this.pool.endpoints.map(statusOf);
+  get endpoints(): readonly EndpointHealth[] {
+    return this.pool.endpoints.map(healthOf);
   }
 
   /** A call or a lookup began; it may wait for long without an attempt in flight. */

@@ -42,6 +42,10 @@ describe('an endpoint that fails', () => {
     for (let turn = 0; turn < 20; turn += 1) await call(secondFails);
     expect(client.explain('orders')).toMatchObject({ healthy: 2, ejected: 1 });
     expect(client.health('orders')).toMatchObject({ status: 'degraded' });
+    expect(client.endpoints('orders')?.[1]).toMatchObject({
+      status: 'unhealthy',
+      reasons: { registry: 'healthy', passive: 'unhealthy' },
+    });
     for (let turn = 0; turn < 5; turn += 1) expect(await call(secondFails)).not.toContain(2);
 
     await clock.advance(6_000);

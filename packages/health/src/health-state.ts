@@ -1,4 +1,4 @@
-import type { InstanceStatus } from '@sd/core';
+import { rankedStatuses, type InstanceStatus } from '@sd/core';
 
 /**
  * Who has a say in the health of a thing.
@@ -11,21 +11,8 @@ export type HealthWriter = (typeof writers)[number];
 
 const writers = ['registry', 'active', 'passive', 'operator'] as const;
 
-/**
- * From best to worst. What somebody says on purpose outranks what was found: that a check fails is to be expected of
- * what has not started yet. `unknown` is not here, because it is to say nothing.
- */
-const ranking: readonly InstanceStatus[] = [
-  'healthy',
-  'degraded',
-  'unhealthy',
-  'starting',
-  'draining',
-  'out-of-service',
-];
-
 /** The bits of the first writer: one for each status. */
-const column = ranking.reduce((bits, _, rank) => bits | (1 << (rank * writers.length)), 0);
+const column = rankedStatuses.reduce((bits, _, rank) => bits | (1 << (rank * writers.length)), 0);
 
 /**
  * The health of one thing, of which several writers each know something. Nobody overwrites another: a check that passes
@@ -53,7 +40,7 @@ export class HealthState {
   /** Replaces what this writer said before. `unknown` is to say nothing, like `clear()`. */
   report(writer: HealthWriter, status: InstanceStatus): void {
     this.clear(writer);
-    const rank = ranking.indexOf(status);
+    const rank = rankedStatuses.indexOf(status);
     if (rank >= 0) this.#bits |= 1 << (rank * writers.length + writers.indexOf(writer));
   }
 
@@ -71,5 +58,5 @@ export class HealthState {
 
 function worstOf(bits: number): InstanceStatus {
   const highest = 31 - Math.clz32(bits); // -1 without any
-  return ranking[Math.floor(highest / writers.length)] ?? 'unknown';
+  return rankedStatuses[Math.floor(highest / writers.length)] ?? 'unknown';
 }

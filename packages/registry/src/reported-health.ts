@@ -1,4 +1,4 @@
-import type { InstanceStatus } from '@sd/core';
+import { rankedStatuses, type InstanceStatus } from '@sd/core';
 import * as v from 'valibot';
 
 /** What checks of this process can find. */
@@ -10,21 +10,11 @@ export const reportSchema = v.object({
   status: v.picklist(reportable, `one of ${reportable.map((status) => `"${status}"`).join(', ')}`),
 });
 
-/** From best to worst. What somebody says on purpose outranks what was found. */
-const ranking: readonly InstanceStatus[] = [
-  'healthy',
-  'degraded',
-  'unhealthy',
-  'starting',
-  'draining',
-  'out-of-service',
-];
-
 /**
  * The worse of what the owner said and what checks found, so that neither overwrites the other. An owner who said
  * `starting` knew nothing yet: whatever a check finds is more.
  */
 export function publishedStatus(said: InstanceStatus, found: ReportedHealth | undefined): InstanceStatus {
   if (found === undefined) return said;
-  return said !== 'starting' && ranking.indexOf(said) > ranking.indexOf(found) ? said : found;
+  return said !== 'starting' && rankedStatuses.indexOf(said) > rankedStatuses.indexOf(found) ? said : found;
 }

@@ -1,0 +1,85 @@
+import { AdvancedHealthChecker, functionCheck } from '@sd/health';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { DiscoveryClient } from '../src/index.ts';
+import { startClient } from './fixture.ts';
+
+/** Instances on three ports, checked every second; those in `sick` fail. */
+async function startChecked() {
+  const sick = new Set<number>();
+  const looks: number[] = [];
+  const fixture = startClient();
+  const healthChecker = new AdvancedHealthChecker({
+    check: functionCheck('test', ({ port }) => {
+      looks.push(port);
+      return !sick.has(port);
+    }),
+    intervalMs: 1_000,
+    clock: fixture.clock,
+    rng: () => 0.5,
+  });
+  onTestFinished(() => healthChecker.close());
+  const options = { backend: fixture.backend, clock: fixture.clock, rng: () => 0.5, healthChecker };
+  const [client, second] = [new DiscoveryClient(options), new DiscoveryClient(options)];
+  onTestFinished(async () => {
+    await client.close();
+    await second.close();
+  });
+  for (const port of [1, 2, 3]) await fixture.publish('orders', { port });
+  await client.getInstances('orders');
+  return { ...fixture, client, second, sick, looks };
+}
+
+describe('a client with a health checker', () => {
+  it('calls instances before they were checked, when none was', async () => {
+    const { client } = await startChecked();
+    expect(await client.call('orders', () => 'ok')).toBe('ok');
+  });
+
+  it('leaves out who fails the check until they pass it again', async () => {
+    const { client, clock, sick } = await startChecked();
+    await clock.advance(1_000);
+    expect(client.explain('orders')).toMatchObject({ healthy: 3, ejected: 0 });
+    sick.add(2);
+    await clock.advance(4_000);
+    expect(client.explain('orders')).toMatchObject({ healthy: 2, ejected: 1 });
+    expect(client.endpoints('orders')?.[1]?.reasons).toEqual({ registry: 'healthy', active: 'unhealthy' });
+    sick.delete(2);
+    await clock.advance(3_000);
+    expect(client.explain('orders')).toMatchObject({ healthy: 3, ejected: 0 });
+  });
+
+  it('lets a new instance wait for its first pass', async () => {
+    const { client, clock, publish } = await startChecked();
+    await clock.advance(1_000);
+    await publish('orders', { port: 4 });
+    await clock.advance(100);
+    expect(client.explain('orders')).toMatchObject({ healthy: 3, ejected: 1 });
+    await clock.advance(1_000);
+    expect(client.explain('orders')).toMatchObject({ healthy: 4 });
+  });
+
+  it('has each instance checked once, however many clients of the process watch it', async () => {
+    const { second, clock, looks } = await startChecked();
+    await second.getInstances('orders');
+    await clock.advance(1_000);
+    looks.length = 0;
+    await clock.advance(10_000);
+    expect(looks).toHaveLength(30);
+  });
+
+  it('stops checking who has left, and everybody when it closes', async () => {
+    const { client, second, clock, looks, publish } = await startChecked();
+    await second.close();
+    const lease = await publish('orders', { port: 4 });
+    await clock.advance(2_000);
+    await lease.release();
+    await clock.advance(2_000);
+    looks.length = 0;
+    await clock.advance(2_000);
+    expect(new Set(looks)).toEqual(new Set([1, 2, 3]));
+    await client.close();
+    looks.length = 0;
+    await clock.advance(10_000);
+    expect(looks).toEqual([]);
+  });
+});
