@@ -10,11 +10,14 @@ export {
 } from '@sd/core';
 export {
   AttemptTimeoutError,
+  CircuitOpenError,
   ConnectionError,
   DeadlineExceededError,
   DiscoveryClient,
   NoHealthyInstanceError,
   OverloadedError,
+  telemetry,
+  UnknownInstanceError,
   UnknownServiceError,
   type DiscoveryClientOptions,
 } from '@sd/discovery';

@@ -1,3 +1,4 @@
+export { CircuitOpenError } from '@sd/health';
 export type { Attempt } from './attempt.ts';
 export type { CallQueueOptions } from './call-queue.ts';
 export type { CallOptions } from './call.ts';
