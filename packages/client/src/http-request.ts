@@ -1,4 +1,4 @@
-import { addressOf, ConfigValidationError, describeValue } from '@sd/core';
+import { addressOf, ConfigValidationError, describeValue, type ServiceInstance } from '@sd/core';
 import type { Attempt } from '@sd/discovery';
 import { RequestError, type Method, type OptionsInit, type PlainResponse } from 'got';
 import type { ClientRequest } from 'node:http';
@@ -8,7 +8,7 @@ import { validateHeaderValues, type RequestOptions } from './request-options.ts'
 
 export type HttpSettings = Pick<
   OptionsInit,
-  'method' | 'headers' | 'json' | 'stringifyJson' | 'form' | 'body' | 'signal'
+  'method' | 'headers' | 'json' | 'stringifyJson' | 'form' | 'body'
 >;
 
 export function gotOptions(method: string, { headers, json, form, body }: RequestOptions): HttpSettings {
@@ -25,7 +25,7 @@ export function gotOptions(method: string, { headers, json, form, body }: Reques
   }
   const jsonText = json === undefined ? '' : serialize(json);
   return {
-    method: method as Method, // any method is sent as it is; got's type lists the common ones
+    ...(method === 'GET' ? {} : { method: method as Method }), // got's type lists the common ones
     ...(headers === undefined ? {} : { headers: { ...headers } }),
     ...(json === undefined ? {} : { json, stringifyJson: () => jsonText }),
     ...(form === undefined ? {} : { form: { ...form } }),
@@ -54,7 +54,7 @@ function serialize(json: unknown): string {
 
 /** Node hands the socket of an upgrade to its listeners, got has one, and nobody would ever close it. */
 export function refuseUpgrade(request: ClientRequest): void {
-  request.once('upgrade', (_response, socket) => {
+  request.on('upgrade', (_response, socket) => {
     socket.destroy();
     request.emit('error', new Error('the server upgraded the connection unasked'));
   });
@@ -69,18 +69,30 @@ export function hideRequest<E extends Error>(error: E): E {
 export function urlOf(
   { instance }: Attempt,
   path: string,
-  searchParams: RequestOptions['searchParams'] = {},
-): URL {
+  searchParams: RequestOptions['searchParams'],
+): string {
+  const origin = originOf(instance);
+  if (searchParams === undefined) return origin + path;
+  const url = new URL(origin + path);
+  for (const [name, value] of entriesOf(searchParams)) url.searchParams.append(name, value);
+  return url.href;
+}
+
+function originOf(instance: ServiceInstance): string {
+  const known = origins.get(instance);
+  if (known !== undefined) return known;
   const { service, protocol } = instance;
   const endpoint = addressOf(instance);
   if (protocol !== 'http' && protocol !== 'https')
     throw new UnsupportedProtocolError(protocol, { service, endpoint });
   const origin = `${protocol}://${endpoint}`;
   if (!URL.canParse(origin)) throw new UnusableAddressError({ service, endpoint });
-  const url = new URL(origin + path);
-  for (const [name, value] of entriesOf(searchParams)) url.searchParams.append(name, value);
-  return url;
+  origins.set(instance, origin);
+  return origin;
 }
+
+/** Instances do not change, and each is called many times. */
+const origins = new WeakMap<ServiceInstance, string>();
 
 export function validateMethod(method: unknown): string {
   if (typeof method === 'string' && /^[A-Za-z]{1,32}$/.test(method)) return method.toUpperCase();
@@ -92,12 +104,16 @@ export function resolvePath(basePath: string, path: unknown): string {
   const expected = 'a path such as "/items/1": the host comes from discovery';
   if (typeof path !== 'string' || isAbsolute(path)) throw requestMistake('path', path, expected);
   const target = basePath + (path === '' || /^[/?]/.test(path) ? path : `/${path}`);
+  if (isPlain.test(target)) return target;
   const { pathname } = new URL(originOfAny + target);
   if (pathname !== basePath && !pathname.startsWith(`${basePath}/`)) {
     throw requestMistake('path', path, `a path that stays below "${basePath}"`);
   }
   return target;
 }
+
+/** Without anything that could lead up or out of a path: most are, and need no parser. */
+const isPlain = /^(?:\/[\w~!$&'()*+,;=:@-]+)+\/?$/;
 
 /** As it stands in a URL, without a slash at its end. */
 export function normalizeBasePath(basePath = ''): string {
@@ -110,7 +126,8 @@ const originOfAny = 'http://any';
 
 /** Another origin was not discovered, and is not meant to see our headers. */
 export function staysAtOrigin({ url, headers }: PlainResponse): boolean {
-  const { location = '' } = headers;
+  const { location } = headers;
+  if (location === undefined) return false; // got asks of each answer
   return URL.canParse(location, url) && new URL(location, url).origin === new URL(url).origin;
 }
 

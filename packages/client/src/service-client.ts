@@ -5,10 +5,10 @@ import {
   validate,
   validateServiceName,
 } from '@sd/core';
-import type { Attempt, CallOptions, DiscoveryClient } from '@sd/discovery';
+import type { Attempt, CallOptions, DiscoveryClient, FailureClassifier, PendingCall } from '@sd/discovery';
 import got, { type Got, type HttpsOptions, type PlainResponse } from 'got';
 import { once } from 'node:events';
-import { Agent as HttpAgent, type IncomingHttpHeaders } from 'node:http';
+import { Agent as HttpAgent, type ClientRequest, type IncomingHttpHeaders } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { addAbortSignal, Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
@@ -28,7 +28,6 @@ import {
   validateMethod,
   type HttpSettings,
 } from './http-request.ts';
-import { linkSignals } from './linked-signal.ts';
 import {
   isIdempotent,
   requestOptionsSchema,
@@ -74,7 +73,11 @@ export class ServiceClient implements AsyncDisposable {
   readonly #deadlineHeader: string | false;
   readonly #agents = { http: new HttpAgent(keptAlive), https: new HttpsAgent(keptAlive) };
   readonly #got: Got;
-  readonly #closed = new AbortController();
+  /** What to end when the client closes. */
+  readonly #calls = new Set<PendingCall<unknown>>();
+  readonly #bodies = new Set<Readable>();
+  readonly #usual = new Map<string, CallOptions>();
+  #isClosed = false;
 
   /** @throws {ConfigValidationError} naming each wrong option */
   constructor(options: ServiceClientOptions) {
@@ -119,11 +122,13 @@ export class ServiceClient implements AsyncDisposable {
    * @throws {HttpStatusError} the answer's status is 400 or above, after retries
    * @throws {ConfigValidationError} {@link ClosedError} and what `DiscoveryClient.call` throws
    */
-  request(method: string, path: string, options: RequestOptions = {}): PendingResponse {
-    const answer = this.#call(method, path, options, async (url, settings, attempt) => {
+  request(method: string, path: string, options: RequestOptions = noOptions): PendingResponse {
+    const answer = this.#call(method, path, options, (url, settings, attempt) => {
       const pending = this.#got(url, { ...settings, responseType: 'buffer' });
-      const { statusCode, headers, body } = await pending.on('request', refuseUpgrade);
-      return readResponse(attempt, statusCode, headers, body);
+      attempt.onStop(() => pending.cancel());
+      return pending
+        .on('request', (request: ClientRequest) => this.#prepare(request, attempt))
+        .then(({ statusCode, headers, body }) => readResponse(attempt, statusCode, headers, body));
     });
     return pendingResponse(answer);
   }
@@ -140,9 +145,10 @@ export class ServiceClient implements AsyncDisposable {
       options,
       async (url, settings, attempt) => {
         const body = this.#got.stream(url, settings);
+        attempt.onStop(() => body.destroy());
         // An upload may fail after the answer was read to its end, when nobody else listens.
         body.on('error', hideRequest);
-        body.on('request', refuseUpgrade);
+        body.on('request', (request: ClientRequest) => this.#prepare(request, attempt));
         if (settings.body === undefined && settings.json === undefined && settings.form === undefined)
           body.end();
         const [head] = (await once(body, 'response')) as [PlainResponse];
@@ -151,9 +157,9 @@ export class ServiceClient implements AsyncDisposable {
           body.destroy(); // it may still be sending
           return readResponse(attempt, head.statusCode, head.headers, bytes);
         }
-        const { signal, unlink } = linkSignals(options.signal, this.#closed.signal);
-        addAbortSignal(signal, body);
-        attempt.keepUntil(finished(body, { writable: false }).finally(unlink));
+        if (options.signal !== undefined) addAbortSignal(options.signal, body);
+        this.#bodies.add(body);
+        attempt.keepUntil(finished(body, { writable: false }).finally(() => this.#bodies.delete(body)));
         const { instance, number: attempts } = attempt;
         return { status: head.statusCode, headers: head.headers, body, instance, attempts };
       },
@@ -166,7 +172,9 @@ export class ServiceClient implements AsyncDisposable {
 
   /** Cancels calls under way and closes all connections. The `DiscoveryClient` stays open. Idempotent. */
   close(): Promise<void> {
-    this.#closed.abort(new ClosedError(`ServiceClient for "${this.service}"`, { service: this.service }));
+    this.#isClosed = true;
+    for (const call of this.#calls) call.cancel(this.#closedError());
+    for (const body of this.#bodies) body.destroy(this.#closedError());
     this.#agents.http.destroy();
     this.#agents.https.destroy();
     return Promise.resolve();
@@ -196,57 +204,103 @@ export class ServiceClient implements AsyncDisposable {
     }
   }
 
-  async #call<T extends ServiceResponse | StreamedResponse>(
+  #call<T extends ServiceResponse | StreamedResponse>(
     method: string,
     path: string,
     options: RequestOptions,
-    send: (url: URL, settings: HttpSettings, attempt: Attempt) => Promise<T>,
+    send: (url: string, settings: HttpSettings, attempt: Attempt) => Promise<T>,
     isStream = false,
   ): Promise<T | ServiceResponse> {
-    validate('Request', requestOptionsSchema, options);
     const upload = options.body instanceof Readable ? options.body : undefined;
-    const uploadFailed = new AbortController();
-    upload?.on('error', (error) => uploadFailed.abort(error)); // also while it waits for an instance
-    const { signal, unlink } = linkSignals(options.signal, this.#closed.signal, uploadFailed.signal);
+    let call: PendingCall<T> | undefined;
+    upload?.on('error', (error) => call?.cancel(error)); // also while it waits for an instance
     try {
-      this.#closed.signal.throwIfAborted();
-      const verb = validateMethod(method);
-      const target = resolvePath(this.#basePath, path);
-      const settings = gotOptions(verb, options);
-      const answer = await this.#discovery.call(
-        this.service,
-        async (attempt) => {
-          const response = await send(
-            urlOf(attempt, target, options.searchParams),
-            { ...settings, ...this.#deadlineOf(settings, attempt), signal: attempt.signal },
-            attempt,
-          );
-          if (response instanceof ServiceResponse && isServerFailure(response.status)) {
-            throw new HttpStatusError(verb, path, response);
-          }
-          return response;
-        },
-        // A stream is begun once: of two that were, one would have to be thrown away with what it has sent.
-        { ...this.#callOptions(verb, options), ...(isStream ? { hedge: false } : {}), signal },
-      );
-      if (answer instanceof ServiceResponse && answer.status >= 400)
-        throw new HttpStatusError(verb, path, answer);
-      return answer;
+      call = this.#begin(method, path, options, send, isStream);
     } catch (error) {
       upload?.destroy();
-      if (options.throwHttpErrors === false && error instanceof HttpStatusError) return error.response;
-      throw error;
-    } finally {
-      unlink();
+      return Promise.reject(error); // as it was thrown
+    }
+    const begun = call;
+    this.#calls.add(begun);
+    return begun.result.then(
+      (answer) => {
+        this.#calls.delete(begun);
+        if (!(answer instanceof ServiceResponse) || answer.status < 400) return answer;
+        upload?.destroy();
+        if (options.throwHttpErrors === false) return answer;
+        throw new HttpStatusError(method.toUpperCase(), path, answer);
+      },
+      (error: unknown) => {
+        this.#calls.delete(begun);
+        upload?.destroy();
+        if (options.throwHttpErrors === false && error instanceof HttpStatusError) return error.response;
+        throw error;
+      },
+    );
+  }
+
+  #begin<T extends ServiceResponse | StreamedResponse>(
+    method: string,
+    path: string,
+    options: RequestOptions,
+    send: (url: string, settings: HttpSettings, attempt: Attempt) => Promise<T>,
+    isStream: boolean,
+  ): PendingCall<T> {
+    if (options !== noOptions) validate('Request', requestOptionsSchema, options);
+    if (this.#isClosed) throw this.#closedError();
+    const verb = validateMethod(method);
+    const target = resolvePath(this.#basePath, path);
+    const settings = gotOptions(verb, options);
+    const check = (response: T): T => {
+      if (response instanceof ServiceResponse && isServerFailure(response.status)) {
+        throw new HttpStatusError(verb, path, response);
+      }
+      return response;
+    };
+    return this.#discovery.begin(
+      this.service,
+      (attempt) => {
+        const url = urlOf(attempt, target, options.searchParams);
+        return send(url, this.#withDeadline(settings, attempt), attempt).then(check);
+      },
+      this.#callOptions(verb, options, isStream),
+    );
+  }
+
+  #closedError(): ClosedError {
+    return new ClosedError(`ServiceClient for "${this.service}"`, { service: this.service });
+  }
+
+  /** Got has made a request, and sends it now. */
+  #prepare(request: ClientRequest, attempt: Attempt): void {
+    refuseUpgrade(request);
+    const header = this.#deadlineHeader;
+    // Merging one header into got's options costs ten times as much. With a body it has to be: that is on its way already.
+    if (header !== false && !request.headersSent && !request.hasHeader(header)) {
+      request.setHeader(header, timeLeft(attempt));
     }
   }
 
-  #deadlineOf({ headers }: HttpSettings, attempt: Attempt): Pick<HttpSettings, 'headers'> {
-    if (this.#deadlineHeader === false) return {};
-    return { headers: { [this.#deadlineHeader]: String(Math.ceil(attempt.remainingMs())), ...headers } };
+  #withDeadline(settings: HttpSettings, attempt: Attempt): HttpSettings {
+    const { body, json, form, headers } = settings;
+    const hasBody = body !== undefined || json !== undefined || form !== undefined;
+    if (this.#deadlineHeader === false || !hasBody) return settings;
+    return { ...settings, headers: { [this.#deadlineHeader]: timeLeft(attempt), ...headers } };
   }
 
-  #callOptions(method: string, options: RequestOptions): CallOptions {
+  /** Requests without options of their own have the same ones each time. */
+  #callOptions(method: string, options: RequestOptions, isStream: boolean): CallOptions {
+    if (options !== noOptions) return this.#makeCallOptions(method, options, isStream);
+    const key = isStream ? `stream ${method}` : method;
+    let known = this.#usual.get(key);
+    if (known === undefined) {
+      known = Object.freeze(this.#makeCallOptions(method, options, isStream));
+      this.#usual.set(key, known);
+    }
+    return known;
+  }
+
+  #makeCallOptions(method: string, options: RequestOptions, isStream: boolean): CallOptions {
     const own = this.#options;
     return {
       strategy: own.strategy,
@@ -255,12 +309,20 @@ export class ServiceClient implements AsyncDisposable {
       deadlineMs: options.deadlineMs ?? own.deadlineMs,
       attemptTimeoutMs: options.attemptTimeoutMs ?? own.attemptTimeoutMs,
       retries: options.body instanceof Readable ? 0 : (options.retries ?? own.retries),
-      hedge: options.hedge ?? own.hedge,
+      // A stream is begun once: of two that were, one would have to be thrown away with what it has sent.
+      hedge: isStream ? false : (options.hedge ?? own.hedge),
       idempotent: options.idempotent ?? isIdempotent(method),
-      classify: (error) => classifyHttpFailure(error, Date.now()),
+      signal: options.signal,
+      classify,
     };
   }
 }
+
+const noOptions: RequestOptions = Object.freeze({});
+
+const timeLeft = (attempt: Attempt): string => String(Math.ceil(attempt.remainingMs()));
+
+const classify: FailureClassifier = (error) => classifyHttpFailure(error, Date.now());
 
 /**
  * Without a timeout of its own, Node's agent overlooks when a server says that it will close an idle connection, and a

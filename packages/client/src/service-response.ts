@@ -24,7 +24,7 @@ export class ServiceResponse {
 
   /** The body as UTF-8. */
   text(): string {
-    return new TextDecoder().decode(this.body);
+    return utf8.decode(this.body);
   }
 
   /**
@@ -41,6 +41,8 @@ export class ServiceResponse {
   }
 }
 
+const utf8 = new TextDecoder();
+
 /** A promise of an answer, with its readings at hand: `await client.get('/').json()`. */
 export interface PendingResponse extends Promise<ServiceResponse> {
   json<T = unknown>(): Promise<T>;
@@ -49,12 +51,21 @@ export interface PendingResponse extends Promise<ServiceResponse> {
 }
 
 export function pendingResponse(response: Promise<ServiceResponse>): PendingResponse {
-  return Object.assign(response, {
-    json: async <T>() => (await response).json<T>(),
-    text: async () => (await response).text(),
-    bytes: async () => (await response).body,
-  });
+  return Object.assign(response, readings);
 }
+
+/** Shared, as one is made for each request. */
+const readings = {
+  json<T>(this: Promise<ServiceResponse>): Promise<T> {
+    return this.then((response) => response.json<T>());
+  },
+  text(this: Promise<ServiceResponse>): Promise<string> {
+    return this.then((response) => response.text());
+  },
+  bytes(this: Promise<ServiceResponse>): Promise<Uint8Array> {
+    return this.then(({ body }) => body);
+  },
+};
 
 /** An answer whose body is still to come. */
 export interface StreamedResponse {

@@ -19,6 +19,12 @@ describe('the deadline header', () => {
     expect(Number(await client.get('/', { deadlineMs: 300 }).json())).toBeLessThanOrEqual(300);
   });
 
+  it.each(['json', 'form', 'body'] as const)('goes with a body too: %s', async (kind) => {
+    const { client } = await startService(echo('sd-timeout-ms'));
+    const content = kind === 'body' ? { body: 'text' } : { [kind]: { id: 1 } };
+    expect(Number(await client.put('/', content).json())).toBeGreaterThan(4_000);
+  });
+
   it('may have another name', async () => {
     const { client } = await startService(echo('x-timeout'), { deadlineHeader: 'x-timeout' });
     expect(Number(await client.get('/').json())).toBeGreaterThan(4_000);

@@ -22,17 +22,35 @@ export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
   setTimer(callback, delayMs, options) {
-    let handle: NodeJS.Timeout;
-    const arm = (leftMs: number): void => {
-      // Node fires a delay above 2^31 - 1 ms at once.
-      const stepMs = Math.min(leftMs, 2_147_483_647);
-      handle = setTimeout(() => (leftMs > stepMs ? arm(leftMs - stepMs) : callback()), stepMs);
-      if (options?.keepAlive !== true) handle.unref();
-    };
-    arm(delayMs);
-    return { cancel: () => clearTimeout(handle) };
+    return new SystemTimer(callback, delayMs, options?.keepAlive === true);
   },
 };
+
+/** Without closures, because each call sets one. */
+class SystemTimer implements Timer {
+  #handle: NodeJS.Timeout;
+
+  constructor(callback: () => void, delayMs: number, keepAlive: boolean) {
+    this.#handle =
+      delayMs > maxDelayMs ? this.#inSteps(callback, delayMs, keepAlive) : setTimeout(callback, delayMs);
+    if (!keepAlive) this.#handle.unref();
+  }
+
+  cancel(): void {
+    clearTimeout(this.#handle);
+  }
+
+  #inSteps(callback: () => void, leftMs: number, keepAlive: boolean): NodeJS.Timeout {
+    if (leftMs <= maxDelayMs) return setTimeout(callback, leftMs);
+    return setTimeout(() => {
+      this.#handle = this.#inSteps(callback, leftMs - maxDelayMs, keepAlive);
+      if (!keepAlive) this.#handle.unref();
+    }, maxDelayMs);
+  }
+}
+
+/** Node fires a longer delay at once. */
+const maxDelayMs = 2_147_483_647;
 
 /**
  * Resolves after `delayMs`.

@@ -1,4 +1,4 @@
-import type { ServiceInstance, Timer } from '@sd/core';
+import type { ServiceInstance } from '@sd/core';
 import type { Endpoint, Outcome, PickReason } from '@sd/load-balancers';
 import type { Failure } from './failure.ts';
 import { telemetry, type AttemptKind, type AttemptTrace } from './telemetry.ts';
@@ -19,6 +19,8 @@ export interface Attempt {
    * answered: then what this one returns is dropped.
    */
   readonly signal: AbortSignal;
+  /** Calls `listener` when `signal` aborts, for those who need no signal: making one takes longer than all the rest here. */
+  onStop(listener: (reason: unknown) => void): void;
   /** Milliseconds left for this attempt: until it times out, or the call's deadline. */
   remainingMs(): number;
   /** Keeps the attempt in flight until then, e.g. until a streamed body has ended. Its failure is the endpoint's. */
@@ -33,54 +35,48 @@ export interface AttemptContext<T> {
   readonly timeoutMs: number;
   /** Of the clock. */
   readonly deadlineAt: number;
-  /** Hears of each that has ended. */
-  readonly onEnd: (attempt: RunningAttempt<T>) => void;
-}
-
-export interface AttemptInit {
-  readonly endpoint: Endpoint;
-  readonly reason: PickReason;
-  readonly number: number;
-  readonly kind: AttemptKind;
+  /** Hear of each that has ended, once. */
+  answered(attempt: RunningAttempt<T>, value: T): void;
+  failed(attempt: RunningAttempt<T>, error: unknown): void;
 }
 
 /** Why an attempt is stopped: only a timeout says something bad of its endpoint. */
 export type StopCause = 'timed-out' | 'outrun' | 'call-over';
 
-/** One attempt, from its pick until it has given back its endpoint. */
+/** One attempt, from its pick until it has given back its endpoint. Whoever runs it looks after its time. */
 export class RunningAttempt<T> implements Attempt {
   readonly endpoint: Endpoint;
   readonly reason: PickReason;
   readonly number: number;
   readonly kind: AttemptKind;
-  readonly #context: AttemptContext<T>;
-  readonly #startedAt: number;
-  readonly #endsAt: number;
-  readonly #controller = new AbortController();
-  readonly #timer: Timer | undefined;
-  #reject: (error: unknown) => void = () => undefined;
-  #kept: Promise<unknown> | undefined;
-  #trace: AttemptTrace | undefined;
+  /** Of the clock: when it is to be stopped, unless the call's deadline comes first. */
+  readonly endsAt: number;
   /** Set at its end. */
   outcome: Outcome | undefined;
   durationMs = 0;
   /** What its error means; undefined while it runs, when it was answered, and when the error is none of the network's. */
   failure: Failure | undefined;
+  readonly #context: AttemptContext<T>;
+  readonly #startedAt: number;
+  /** Made for the first who asks. */
+  #controller: AbortController | undefined;
+  #onStop: ((reason: unknown) => void)[] | undefined;
+  #stopped: { readonly reason: unknown } | undefined;
+  #kept: Promise<unknown> | undefined;
+  #trace: { readonly message: AttemptTrace; readonly end: (error: unknown) => void } | undefined;
 
-  constructor(context: AttemptContext<T>, { endpoint, reason, number, kind }: AttemptInit) {
+  constructor(
+    context: AttemptContext<T>,
+    endpoint: Endpoint,
+    { reason, number, kind }: Pick<Attempt, 'reason' | 'number' | 'kind'>,
+  ) {
     this.endpoint = endpoint;
     this.reason = reason;
     this.number = number;
     this.kind = kind;
     this.#context = context;
-    const { clock } = context.target;
-    this.#startedAt = clock.monotonic();
-    this.#endsAt = Math.min(context.deadlineAt, this.#startedAt + context.timeoutMs);
-    // Without one, the call's deadline stops it.
-    this.#timer =
-      this.#endsAt < context.deadlineAt
-        ? clock.setTimer(() => this.stop('timed-out', attemptTimedOut), context.timeoutMs)
-        : undefined;
+    this.#startedAt = context.target.clock.monotonic();
+    this.endsAt = this.#startedAt + context.timeoutMs;
   }
 
   get instance(): ServiceInstance {
@@ -88,11 +84,19 @@ export class RunningAttempt<T> implements Attempt {
   }
 
   get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    if (this.#stopped !== undefined) this.#controller.abort(this.#stopped.reason);
     return this.#controller.signal;
   }
 
+  onStop(listener: (reason: unknown) => void): void {
+    if (this.#stopped === undefined) (this.#onStop ??= []).push(listener);
+    else listener(this.#stopped.reason);
+  }
+
   remainingMs(): number {
-    return Math.max(0, this.#endsAt - this.#context.target.clock.monotonic());
+    const { deadlineAt, target } = this.#context;
+    return Math.max(0, Math.min(deadlineAt, this.endsAt) - target.clock.monotonic());
   }
 
   keepUntil(end: Promise<unknown>): void {
@@ -101,82 +105,100 @@ export class RunningAttempt<T> implements Attempt {
   }
 
   /** Does the work, once. */
-  run(): Promise<T> {
-    if (!telemetry.attempt.hasSubscribers) return this.#start();
-    const { endpoint, reason, number, kind } = this;
-    const service = this.#context.target.name;
-    this.#trace = { service, endpoint, reason, number, kind };
-    return telemetry.attempt.tracePromise(() => this.#start(), this.#trace);
+  run(): void {
+    if (telemetry.attempt.hasSubscribers) this.#traced();
+    else this.#work();
   }
 
   /** Ends it at once, if it has not ended; what its work makes of that is not waited for. */
   stop(cause: StopCause, error: unknown): void {
     if (this.outcome !== undefined) return;
     if (cause === 'timed-out') this.failure = { outcome: 'timeout', retryable: true };
-    this.#end(cause === 'timed-out' ? 'timeout' : 'cancelled', cause);
-    this.#reject(error);
-    this.#controller.abort(error);
+    this.#stopped = { reason: error };
+    this.#end(cause === 'timed-out' ? 'timeout' : 'cancelled', cause, error);
+    this.#controller?.abort(error);
+    for (const listener of this.#onStop ?? []) listener(error);
+    this.#context.failed(this, error);
   }
 
-  #start(): Promise<T> {
-    return new Promise((resolve, reject) => {
-      this.#reject = reject;
-      const fail = (error: unknown): void => {
-        if (this.outcome !== undefined) return;
-        this.#fail(error);
-        reject(error);
-      };
-      try {
-        Promise.resolve(this.#context.work(this)).then((value) => {
-          if (this.outcome !== undefined) return;
-          this.#end('ok', 'answered');
-          resolve(value);
-        }, fail);
-      } catch (error) {
-        fail(error);
-      }
-    });
+  #traced(): void {
+    const { endpoint, reason, number, kind } = this;
+    const service = this.#context.target.name;
+    const message: AttemptTrace = { service, endpoint, reason, number, kind };
+    const ended = telemetry.attempt.tracePromise(
+      () =>
+        new Promise<void>((resolve, reject) => {
+          const end = (error: unknown): void =>
+            error === undefined
+              ? resolve()
+              : reject(error instanceof Error ? error : new Error('The attempt failed', { cause: error }));
+          this.#trace = { message, end };
+          this.#work();
+        }),
+      message,
+    );
+    ended.catch(() => undefined); // for the tracer alone
   }
 
-  #fail(error: unknown): void {
+  #work(): void {
+    try {
+      const work = this.#context.work(this);
+      Promise.resolve(work).then(this.#answered, this.#failed);
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  readonly #answered = (value: T): void => {
+    if (this.outcome !== undefined) return;
+    this.#end('ok', 'answered', undefined);
+    this.#context.answered(this, value);
+  };
+
+  readonly #failed = (error: unknown): void => {
+    if (this.outcome !== undefined) return;
     try {
       this.failure = this.#context.read(error);
-    } finally {
-      // Without a failure the error is the work's own, and says nothing of the endpoint.
-      this.#end(this.failure?.outcome ?? 'error', this.failure === undefined ? 'own-error' : 'answered');
+    } catch (cause) {
+      this.#end('error', 'own-error', cause);
+      this.#context.failed(this, cause);
+      return;
     }
-  }
+    // Without a failure the error is the work's own, and says nothing of the endpoint.
+    this.#end(this.failure?.outcome ?? 'error', this.failure === undefined ? 'own-error' : 'answered', error);
+    this.#context.failed(this, error);
+  };
 
-  #end(outcome: Outcome, cause: EndCause): void {
-    const { target, onEnd } = this.#context;
-    this.#timer?.cancel();
+  #end(outcome: Outcome, cause: EndCause, error: unknown): void {
+    const { endpoint } = this;
+    const { target } = this.#context;
     this.outcome = outcome;
-    this.durationMs = target.clock.monotonic() - this.#startedAt;
+    const durationMs = target.clock.monotonic() - this.#startedAt;
+    this.durationMs = durationMs;
     if (this.#trace !== undefined) {
-      this.#trace.outcome = outcome;
-      this.#trace.durationMs = this.durationMs;
+      this.#trace.message.outcome = outcome;
+      this.#trace.message.durationMs = durationMs;
+      this.#trace.end(error);
     }
-    const { endpoint, durationMs } = this;
     const told = cause === 'own-error' ? 'cancelled' : outcome;
     const kept = this.#kept;
     if (kept === undefined || outcome !== 'ok') target.giveBack(endpoint, told, durationMs);
     else {
       kept.then(
         () => target.giveBack(endpoint, 'ok', durationMs),
-        (error: unknown) => this.#brokeOff(error),
+        (reason: unknown) => this.#brokeOff(reason),
       );
     }
     if (told !== 'cancelled' || cause === 'outrun') target.judge(endpoint, told, durationMs);
     if (this.failure?.retryAfterMs !== undefined && this.failure.everywhere !== true) {
       target.holdOff(endpoint, this.failure.retryAfterMs);
     }
-    onEnd(this);
   }
 
   /** After the answer was taken for one. Whoever reads it may also have had enough. */
   #brokeOff(error: unknown): void {
     const { target, read } = this.#context;
-    const outcome = this.#controller.signal.aborted ? undefined : read(error)?.outcome;
+    const outcome = this.#stopped === undefined ? read(error)?.outcome : undefined;
     if (outcome !== undefined) target.judge(this.endpoint, outcome, this.durationMs);
     target.giveBack(this.endpoint, outcome ?? 'ok', this.durationMs);
   }
@@ -184,4 +206,4 @@ export class RunningAttempt<T> implements Attempt {
 
 type EndCause = StopCause | 'answered' | 'own-error';
 
-export const attemptTimedOut = Symbol('attempt timed out');
+export const attemptTimedOut = new DOMException('The attempt took too long', 'TimeoutError');

@@ -1,6 +1,6 @@
 import { Backoff, DiscoveryError, onAbort, sleep, type ServiceFilter, type Timer } from '@sd/core';
-import { CircuitOpenError } from '@sd/health';
-import type { Endpoint, EndpointSet } from '@sd/load-balancers';
+import { CircuitOpenError, type CircuitEntry } from '@sd/health';
+import type { Endpoint, EndpointSet, PickRequest } from '@sd/load-balancers';
 import { attemptTimedOut, RunningAttempt, type Attempt, type AttemptContext } from './attempt.ts';
 import { AttemptTimeoutError, ConnectionError, DeadlineExceededError, type AttemptReport } from './errors.ts';
 import { classifyNetworkFailure, type Failure, type FailureClassifier } from './failure.ts';
@@ -40,18 +40,26 @@ export interface CallDefaults {
   readonly retries: number;
 }
 
+/** A call that is under way. */
+export interface PendingCall<T> {
+  readonly result: Promise<T>;
+  /** Ends it: `result` rejects with the reason, at once, unless it is settled. */
+  cancel(reason: unknown): void;
+}
+
 /**
  * Runs `work` on endpoints of a service until one attempt succeeds, the deadline passes, the caller cancels, or
  * another attempt would not help, would not be safe, or is not in the budget.
  */
-export function runCall<T>(
+export function beginCall<T>(
   target: TrackedService,
   work: (attempt: Attempt) => Promise<T> | T,
   options: CallOptions,
   defaults: CallDefaults,
-): Promise<T> {
+): PendingCall<T> {
   const call = new Call(target, work, options, defaults);
-  return telemetry.call.hasSubscribers ? call.trace() : call.run();
+  call.result = telemetry.call.hasSubscribers ? call.trace() : call.run();
+  return call;
 }
 
 /** Retries without a hint of the server wait `random(0, 25 ms * 2^n)`, at most 250 ms: Envoy's default. */
@@ -63,33 +71,50 @@ const emptyGraceMs = 50;
 /** A hedge that could not be made is tried again after this, in milliseconds. */
 const hedgeAgainMs = 100;
 
-const pastDeadline = Symbol('past its deadline');
+/** A timer that rings so much too late says that the process is busy, in milliseconds. */
+const busyMs = 3;
 
-class Call<T> {
-  readonly #target: TrackedService;
+/** Sums of fractions may fall this short of the time they stand for, in milliseconds. */
+const slackMs = 0.01;
+
+const pastDeadline = new DOMException('The call is past its deadline', 'TimeoutError');
+
+/**
+ * Most calls are one attempt that is answered: for them this makes one promise and sets one timer. The timer is for
+ * whatever comes first: the deadline, the end of an attempt's time, or a hedge.
+ */
+class Call<T> implements PendingCall<T>, AttemptContext<T> {
+  result!: Promise<T>; // set by whoever makes it
+  readonly target: TrackedService;
+  readonly work: (attempt: Attempt) => Promise<T> | T;
+  readonly read: FailureClassifier;
+  readonly timeoutMs: number;
+  readonly deadlineAt: number;
   readonly #options: CallOptions;
   readonly #strategy: string;
   readonly #retries: number;
   readonly #deadlineMs: number;
-  readonly #attempt: AttemptContext<T>;
   readonly #tried: Endpoint[] = [];
-  readonly #request: {
-    readonly key: string | undefined;
-    readonly tried: Endpoint[];
-    readonly mayProbe: boolean;
-  };
+  readonly #request: PickRequest;
   readonly #reports: AttemptReport[] = [];
-  readonly #running = new Set<RunningAttempt<T>>();
+  #running: RunningAttempt<T>[] = [];
+  #set: EndpointSet | undefined;
+  #resolve: (value: T) => void = () => undefined;
+  #reject: (error: unknown) => void = () => undefined;
+  #forgetCaller: () => void = () => undefined;
+  #breakerEntry: CircuitEntry = 0;
+  #isDone = false;
+  #timer: Timer | undefined;
+  #timerAt = Infinity;
+  #hedgeAt = Infinity;
+  #hedgeAfterMs = 0;
   #backoff: Backoff | undefined;
   /** When endpoints that were tried may be asked again. */
   #sparedUntil: Map<Endpoint, number> | undefined;
   #retried = 0;
-  #hasHedged = false;
-  /** The last attempt that failed, when no other was under way. */
+  /** The last attempt that failed while no other was under way, and its error. */
   #failed: RunningAttempt<T> | undefined;
   #lastError: unknown;
-  /** Why it is over for the caller: cancelled, or past its deadline. */
-  #over: { readonly reason: unknown } | undefined;
   /** Ends a wait when the call is over; made for the first wait. */
   #interrupt: AbortController | undefined;
 
@@ -99,55 +124,30 @@ class Call<T> {
     options: CallOptions,
     defaults: CallDefaults,
   ) {
-    this.#target = target;
+    this.target = target;
+    this.work = work;
+    this.read = options.classify ?? classifyNetworkFailure;
+    this.timeoutMs = options.attemptTimeoutMs ?? defaults.attemptTimeoutMs;
     this.#options = options;
     this.#strategy = options.strategy ?? defaults.strategy;
     this.#retries = options.retries ?? defaults.retries;
     this.#deadlineMs = options.deadlineMs ?? defaults.deadlineMs;
+    this.deadlineAt = target.clock.monotonic() + this.#deadlineMs;
     this.#request = { key: options.key, tried: this.#tried, mayProbe: options.idempotent === true };
-    this.#attempt = {
-      target,
-      work,
-      read: options.classify ?? classifyNetworkFailure,
-      timeoutMs: options.attemptTimeoutMs ?? defaults.attemptTimeoutMs,
-      deadlineAt: target.clock.monotonic() + this.#deadlineMs,
-      onEnd: (attempt) => this.#ended(attempt),
-    };
   }
 
-  async run(): Promise<T> {
-    const { signal } = this.#options;
-    signal?.throwIfAborted();
-    const target = this.#target;
-    const entry = target.breaker.tryEnter();
-    if (entry === 0) throw new CircuitOpenError(target.name, target.breaker.retryAfterMs);
-    target.enter();
-    // The caller awaits this call: it must end even if nothing else keeps the process alive.
-    const deadline = target.clock.setTimer(() => this.#interruptWith(pastDeadline), this.#deadlineMs, {
-      keepAlive: true,
+  run(): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+      this.#begin();
     });
-    const forgetCaller = onAbort(signal, () => this.#interruptWith(signal?.reason));
-    let verdict: 'succeeded' | 'failed' | 'cancelled' = 'cancelled';
-    try {
-      const value = await this.#attemptUntilDone();
-      verdict = 'succeeded';
-      return value;
-    } catch (error) {
-      // What the caller cancels or gets wrong says nothing of the service.
-      if (this.#failed?.failure !== undefined) verdict = 'failed';
-      throw this.#explain(error);
-    } finally {
-      target.breaker[verdict](entry);
-      deadline.cancel();
-      forgetCaller();
-      target.leave();
-    }
   }
 
   trace(): Promise<T> {
-    const startedAt = this.#target.clock.monotonic();
+    const startedAt = this.target.clock.monotonic();
     const trace: CallTrace = {
-      service: this.#target.name,
+      service: this.target.name,
       idempotent: this.#options.idempotent === true,
       attempts: this.#reports,
     };
@@ -155,175 +155,230 @@ class Call<T> {
       try {
         return await this.run();
       } finally {
-        trace.durationMs = this.#target.clock.monotonic() - startedAt;
+        trace.durationMs = this.target.clock.monotonic() - startedAt;
       }
     }, trace);
   }
 
-  async #attemptUntilDone(): Promise<T> {
-    const target = this.#target;
-    const set = target.pool.set(this.#strategy, this.#options.filter);
+  cancel(reason: unknown): void {
+    if (this.#isDone) return;
+    const cause = reason === pastDeadline ? 'timed-out' : 'call-over';
+    const running = this.#running;
+    this.#isDone = true; // before what is under way says that it failed
+    for (const attempt of running) attempt.stop(cause, reason);
+    const isTheirs = cause === 'timed-out' && running.length > 0;
+    this.#release(isTheirs ? 'failed' : 'cancelled');
+    this.#interrupt?.abort(reason);
+    this.#reject(reason === pastDeadline ? this.#deadlineExceeded() : reason);
+  }
+
+  answered(attempt: RunningAttempt<T>, value: T): void {
+    this.#ended(attempt);
+    if (this.#isDone) return;
+    this.#isDone = true;
+    for (const other of this.#running) other.stop('outrun', anotherWasFaster);
+    this.#release('succeeded');
+    this.#resolve(value);
+  }
+
+  failed(attempt: RunningAttempt<T>, error: unknown): void {
+    this.#ended(attempt);
+    if (this.#isDone) return;
+    const isRepeatable = attempt.failure?.retryable === true;
+    if (isRepeatable && this.#running.length > 0) return; // the other may still make it
+    this.#hedgeAt = Infinity;
+    this.#failed = attempt;
+    this.#lastError = error;
+    const pauseMs = this.#pauseBeforeRetry(attempt);
+    if (pauseMs === undefined) this.#fail(error);
+    else if (pauseMs > 0) void this.#nextLater('retry', pauseMs);
+    else this.#next('retry');
+  }
+
+  #begin(): void {
+    const { target } = this;
+    const { signal, strategy = this.#strategy, filter } = this.#options;
+    try {
+      signal?.throwIfAborted();
+      this.#breakerEntry = target.breaker.tryEnter();
+      if (this.#breakerEntry === 0) throw new CircuitOpenError(target.name, target.breaker.retryAfterMs);
+      target.enter();
+      this.#forgetCaller = onAbort(signal, () => this.cancel(signal?.reason));
+      this.#set = target.pool.set(strategy, filter);
+    } catch (error) {
+      this.#fail(error);
+      return;
+    }
     target.budget.deposit();
-    let kind: AttemptKind = 'first';
-    for (;;) {
-      if (target.view.state === 'connecting') await target.ready(this.#interruptSignal());
-      const endpoint = this.#pick(set) ?? (await this.#awaitEndpoint(set));
-      const waitMs = this.#mustWaitMs(endpoint);
-      if (waitMs > 0) {
-        this.#unpick(endpoint);
-        if (!this.#fits(waitMs)) throw this.#lastError;
-        await this.#sleep(waitMs);
-        continue;
-      }
-      try {
-        return await this.#attemptAndHedge(set, endpoint, kind);
-      } catch (error) {
-        this.#throwIfOver();
-        this.#lastError = error;
-        const pauseMs = this.#pauseBeforeRetry();
-        if (pauseMs === undefined) throw error;
-        if (pauseMs > 0) await this.#sleep(pauseMs);
-        kind = 'retry';
-      }
+    this.#next('first');
+    this.#arm();
+  }
+
+  /** Begins the next attempt, now if there is somebody. */
+  #next(kind: AttemptKind): void {
+    let endpoint: Endpoint | undefined;
+    try {
+      endpoint = this.target.view.state === 'connecting' ? undefined : this.#pick();
+    } catch (error) {
+      this.#fail(error); // a strategy of the user's
+      return;
+    }
+    if (endpoint === undefined) void this.#nextLater(kind, 0);
+    else if (this.#mustWaitMs(endpoint) > 0) {
+      this.#unpick(endpoint);
+      void this.#nextLater(kind, 0);
+    } else this.#start(endpoint, kind);
+  }
+
+  /** Never rejects: it ends the call. */
+  async #nextLater(kind: AttemptKind, pauseMs: number): Promise<void> {
+    try {
+      if (pauseMs > 0) await this.#sleep(pauseMs);
+      const endpoint = await this.#findEndpoint();
+      if (!this.#isDone) this.#start(endpoint, kind);
+      else this.#unpick(endpoint);
+    } catch (error) {
+      this.#fail(error);
     }
   }
 
-  #pick(set: EndpointSet): Endpoint | undefined {
-    const endpoint = set.pick(this.#request);
+  async #findEndpoint(): Promise<Endpoint> {
+    for (;;) {
+      if (this.target.view.state === 'connecting') await this.target.ready(this.#interruptSignal());
+      const endpoint = this.#pick() ?? (await this.#awaitEndpoint());
+      const waitMs = this.#mustWaitMs(endpoint);
+      if (waitMs <= 0 || this.#isDone) return endpoint;
+      this.#unpick(endpoint);
+      if (!this.#fits(waitMs)) throw this.#lastError;
+      await this.#sleep(waitMs);
+    }
+  }
+
+  /** Nobody could be picked: there may be somebody in a moment. */
+  async #awaitEndpoint(): Promise<Endpoint> {
+    const { target } = this;
+    const set = this.#set;
+    let endpoint: Endpoint | undefined;
+    const take = (): boolean => (endpoint = this.#pick()) !== undefined;
+    if (set?.serves === true) await target.queue.wait(take, this.#interruptSignal());
+    else {
+      await target.changed(emptyGraceMs, this.#interruptSignal());
+      take();
+    }
+    if (endpoint !== undefined) return endpoint;
+    // The last failure says more than that nobody is left.
+    throw this.#failed === undefined && set !== undefined ? target.nobody(set) : this.#lastError;
+  }
+
+  #pick(): Endpoint | undefined {
+    const endpoint = this.#set?.pick(this.#request);
     if (telemetry.pick.hasSubscribers) {
-      const { name: service } = this.#target;
-      telemetry.pick.publish({ service, strategy: this.#strategy, endpoint, reason: set.reason });
+      const { reason = 'direct' } = this.#set ?? {};
+      telemetry.pick.publish({ service: this.target.name, strategy: this.#strategy, endpoint, reason });
     }
     return endpoint;
   }
 
   /** It was picked, and is not used. */
   #unpick(endpoint: Endpoint): void {
-    this.#target.giveBack(endpoint, 'cancelled', 0);
+    this.target.giveBack(endpoint, 'cancelled', 0);
   }
 
-  /** Nobody could be picked: there may be somebody in a moment. */
-  async #awaitEndpoint(set: EndpointSet): Promise<Endpoint> {
-    const target = this.#target;
-    let endpoint: Endpoint | undefined;
-    const take = (): boolean => (endpoint = this.#pick(set)) !== undefined;
-    if (set.serves) await target.queue.wait(take, this.#interruptSignal());
-    else {
-      await target.changed(emptyGraceMs, this.#interruptSignal());
-      take();
-    }
-    if (endpoint !== undefined) {
-      if (this.#over === undefined) return endpoint;
-      this.#unpick(endpoint);
-    }
-    this.#throwIfOver();
-    // The last failure says more than that nobody is left.
-    throw this.#failed === undefined ? target.nobody(set) : this.#lastError;
-  }
-
-  /** Runs an attempt, and a second one beside it when it is late; the first that succeeds wins. */
-  #attemptAndHedge(set: EndpointSet, endpoint: Endpoint, kind: AttemptKind): Promise<T> {
-    const first = this.#start(set, endpoint, kind);
-    const hedgeAfterMs = this.#hedgeAfterMs();
-    if (hedgeAfterMs === undefined) return this.#untilFailed(first);
-    return new Promise((resolve, reject) => {
-      let timer: Timer;
-      const hedgeAfter = (afterMs: number): void => {
-        timer = this.#target.clock.setTimer(() => {
-          const hedge = this.#hedge(set, first.attempt, hedgeAfterMs);
-          if (hedge === undefined) hedgeAfter(Math.max(hedgeAfterMs, hedgeAgainMs));
-          else follow(hedge);
-        }, afterMs);
-      };
-      hedgeAfter(hedgeAfterMs);
-      const follow = ({ attempt, result }: Started<T>): void => {
-        result.then(
-          (value) => {
-            timer.cancel();
-            for (const other of this.#running) other.stop('outrun', anotherWasFaster);
-            resolve(value);
-          },
-          (error: unknown) => {
-            // One that would not be repeated ends the call; else the other may still make it.
-            const mayGoOn = attempt.failure?.retryable === true && this.#over === undefined;
-            if (mayGoOn && this.#running.size > 0) return;
-            timer.cancel();
-            for (const other of this.#running) other.stop('call-over', error);
-            this.#failed = attempt;
-            reject(error);
-          },
-        );
-      };
-      follow(first);
+  #start(endpoint: Endpoint, kind: AttemptKind): void {
+    const number = this.#tried.push(endpoint);
+    const attempt = new RunningAttempt(this, endpoint, {
+      reason: this.#set?.reason ?? 'direct',
+      number,
+      kind,
     });
+    this.#running.push(attempt);
+    if (kind !== 'hedge') this.#planHedge();
+    attempt.run();
+    this.#arm();
   }
 
-  async #untilFailed({ attempt, result }: Started<T>): Promise<T> {
-    try {
-      return await result;
-    } catch (error) {
-      this.#failed = attempt;
-      throw error;
-    }
+  #planHedge(): void {
+    const { idempotent, hedge = true } = this.#options;
+    const { hedging, clock } = this.target;
+    if (idempotent !== true || !hedge || hedging === undefined || this.#retries === 0) return;
+    if (this.#reports.some(({ kind }) => kind === 'hedge')) return;
+    const afterMs = hedging.delayMs;
+    if (afterMs === undefined) return;
+    this.#hedgeAfterMs = afterMs;
+    this.#hedgeAt = clock.monotonic() + afterMs;
   }
 
-  #start(set: EndpointSet, endpoint: Endpoint, kind: AttemptKind): Started<T> {
-    this.#tried.push(endpoint);
-    const number = this.#tried.length;
-    const attempt = new RunningAttempt(this.#attempt, { endpoint, reason: set.reason, number, kind });
-    this.#running.add(attempt);
-    return { attempt, result: attempt.run() };
-  }
-
-  #hedge(set: EndpointSet, late: RunningAttempt<T>, afterMs: number): Started<T> | undefined {
-    const { budget, hedging, name: service } = this.#target;
-    const endpoint = this.#pick(set);
+  /** Asks another endpoint as well: the first that answers wins. */
+  #hedge(late: RunningAttempt<T>): void {
+    const { budget, hedging, name: service, clock } = this.target;
+    const afterMs = this.#hedgeAfterMs;
+    const endpoint = this.#pick();
     const isElsewhere = endpoint !== undefined && !this.#tried.includes(endpoint);
     const isGranted = isElsewhere && budget.withdrawHedge(hedging?.ratio ?? 0);
     if (telemetry.hedge.hasSubscribers) {
       telemetry.hedge.publish({ service, endpoint: late.endpoint, isGranted, afterMs });
     }
-    if (endpoint === undefined) return undefined;
-    if (isGranted) {
-      this.#hasHedged = true;
-      return this.#start(set, endpoint, 'hedge');
-    }
-    this.#unpick(endpoint);
-    return undefined;
+    this.#hedgeAt = isGranted ? Infinity : clock.monotonic() + Math.max(afterMs, hedgeAgainMs);
+    if (endpoint === undefined) return;
+    if (isGranted) this.#start(endpoint, 'hedge');
+    else this.#unpick(endpoint);
   }
 
-  #hedgeAfterMs(): number | undefined {
-    const { idempotent, hedge = true } = this.#options;
-    if (idempotent !== true || !hedge || this.#retries === 0 || this.#hasHedged) return undefined;
-    const afterMs = this.#target.hedging?.delayMs;
-    return afterMs !== undefined && afterMs < this.#attempt.timeoutMs ? afterMs : undefined;
+  /** Sets the timer, unless it will ring early enough: then it is set anew. */
+  #arm(): void {
+    if (this.#isDone) return;
+    let at = Math.min(this.deadlineAt, this.#hedgeAt);
+    for (const { endsAt } of this.#running) if (endsAt < at) at = endsAt;
+    if (at >= this.#timerAt) return;
+    this.#timer?.cancel();
+    this.#timerAt = at;
+    // The caller awaits this call: it must end even if nothing else keeps the process alive.
+    this.#timer = this.target.clock.setTimer(this.#ring, at - this.target.clock.monotonic(), {
+      keepAlive: true,
+    });
   }
+
+  readonly #ring = (): void => {
+    this.#timerAt = Infinity;
+    const now = this.target.clock.monotonic() + slackMs;
+    if (now >= this.deadlineAt) {
+      this.cancel(pastDeadline);
+      return;
+    }
+    for (const attempt of [...this.#running]) {
+      if (now >= attempt.endsAt) attempt.stop('timed-out', attemptTimedOut);
+    }
+    const [late] = this.#running;
+    if (now >= this.#hedgeAt && late !== undefined && !this.#isDone) {
+      // Where the timer itself is late the process is busy, and the answer may lie there unread.
+      const lateMs = now - this.#hedgeAt;
+      if (lateMs > busyMs) this.#hedgeAt = now + lateMs;
+      else this.#hedge(late);
+    }
+    this.#arm();
+  };
 
   #ended(attempt: RunningAttempt<T>): void {
     const { endpoint, reason, kind, outcome = 'error', durationMs, failure } = attempt;
-    this.#running.delete(attempt);
+    this.#running = this.#running.filter((each) => each !== attempt);
     this.#reports.push({ endpoint, reason, kind, outcome, durationMs });
     if (failure?.retryAfterMs !== undefined) {
       this.#sparedUntil ??= new Map();
-      this.#sparedUntil.set(endpoint, this.#target.clock.monotonic() + failure.retryAfterMs);
+      this.#sparedUntil.set(endpoint, this.target.clock.monotonic() + failure.retryAfterMs);
     }
   }
 
   /** Milliseconds to wait before the next attempt; undefined if there shall be none. */
-  #pauseBeforeRetry(): number | undefined {
-    const attempt = this.#failed;
-    const failure = attempt?.failure;
-    if (attempt === undefined || failure?.retryable !== true || this.#retried >= this.#retries)
-      return undefined;
+  #pauseBeforeRetry({ failure, endpoint }: RunningAttempt<T>): number | undefined {
+    if (failure?.retryable !== true || this.#retried >= this.#retries) return undefined;
     const nothingSent = failure.outcome === 'connect-failure';
     if (!nothingSent && this.#options.idempotent !== true) return undefined;
     const pauseMs = this.#pauseAfter(failure);
     if (!this.#fits(pauseMs)) return undefined;
-    const isGranted = this.#target.budget.withdraw();
+    const { budget, name: service } = this.target;
+    const isGranted = budget.withdraw();
     if (telemetry.retry.hasSubscribers) {
-      const { outcome } = failure;
-      const { name: service } = this.#target;
-      telemetry.retry.publish({ service, endpoint: attempt.endpoint, outcome, isGranted, pauseMs });
+      telemetry.retry.publish({ service, endpoint, outcome: failure.outcome, isGranted, pauseMs });
     }
     if (!isGranted) return undefined;
     this.#retried += 1;
@@ -333,21 +388,21 @@ class Call<T> {
   #pauseAfter({ outcome, retryAfterMs, everywhere }: Failure): number {
     if (everywhere === true && retryAfterMs !== undefined) return retryAfterMs;
     if (outcome === 'connect-failure' && this.#retried === 0) return 0;
-    this.#backoff ??= new Backoff({ ...retryBackoff, rng: this.#target.rng });
+    this.#backoff ??= new Backoff({ ...retryBackoff, rng: this.target.rng });
     return this.#backoff.next();
   }
 
   #mustWaitMs(endpoint: Endpoint): number {
     const until = this.#sparedUntil?.get(endpoint);
-    return until === undefined ? 0 : until - this.#target.clock.monotonic();
+    return until === undefined ? 0 : until - this.target.clock.monotonic();
   }
 
   #fits(pauseMs: number): boolean {
-    return this.#target.clock.monotonic() + pauseMs < this.#attempt.deadlineAt;
+    return this.target.clock.monotonic() + pauseMs < this.deadlineAt;
   }
 
   #sleep(ms: number): Promise<void> {
-    return sleep(this.#target.clock, ms, { signal: this.#interruptSignal() });
+    return sleep(this.target.clock, ms, { signal: this.#interruptSignal() });
   }
 
   #interruptSignal(): AbortSignal {
@@ -355,35 +410,36 @@ class Call<T> {
     return this.#interrupt.signal;
   }
 
-  #interruptWith(reason: unknown): void {
-    this.#over = { reason };
-    const cause = reason === pastDeadline ? 'timed-out' : 'call-over';
-    for (const attempt of this.#running) attempt.stop(cause, reason);
-    this.#interrupt?.abort(reason);
+  #fail(error: unknown): void {
+    if (this.#isDone) return;
+    this.#isDone = true;
+    for (const attempt of this.#running) attempt.stop('call-over', error);
+    // What the caller gets wrong, and that there is nobody, says nothing of the service.
+    this.#release(this.#failed?.failure === undefined ? 'cancelled' : 'failed');
+    this.#reject(this.#explain(error));
   }
 
-  #throwIfOver(): void {
-    if (this.#over !== undefined) throw this.#over.reason;
+  /** @param verdict on the service, for its breaker */
+  #release(verdict: 'succeeded' | 'failed' | 'cancelled'): void {
+    this.#timer?.cancel();
+    this.#forgetCaller();
+    if (this.#breakerEntry === 0) return; // it was not let in
+    this.target.breaker[verdict](this.#breakerEntry);
+    this.target.leave();
+  }
+
+  #deadlineExceeded(): DeadlineExceededError {
+    const cause = this.#lastError ?? this.target.view.error;
+    return new DeadlineExceededError(this.target.name, this.#deadlineMs, this.#reports, cause);
   }
 
   /** What the caller gets to see for an error that ended the call. */
   #explain(error: unknown): unknown {
-    const service = this.#target.name;
-    const { timeoutMs } = this.#attempt;
-    if (this.#over?.reason === pastDeadline) {
-      const cause = this.#lastError ?? this.#target.view.error;
-      return new DeadlineExceededError(service, this.#deadlineMs, this.#reports, cause);
-    }
-    if (this.#over !== undefined) return this.#over.reason;
-    if (error === attemptTimedOut) return new AttemptTimeoutError(service, timeoutMs, this.#reports);
+    const service = this.target.name;
+    if (error === attemptTimedOut) return new AttemptTimeoutError(service, this.timeoutMs, this.#reports);
     if (error instanceof DiscoveryError || this.#failed?.failure === undefined) return error;
     return new ConnectionError(service, this.#reports, error);
   }
-}
-
-interface Started<T> {
-  readonly attempt: RunningAttempt<T>;
-  readonly result: Promise<T>;
 }
 
 const anotherWasFaster = new DOMException('Another attempt of the call was faster', 'AbortError');

@@ -33,7 +33,7 @@ import {
 } from '@sd/load-balancers';
 import type { Attempt } from './attempt.ts';
 import type { CallQueueOptions } from './call-queue.ts';
-import { runCall, type CallDefaults, type CallOptions } from './call.ts';
+import { beginCall, type CallDefaults, type CallOptions, type PendingCall } from './call.ts';
 import type { EndpointHealth } from './endpoint-health.ts';
 import { UnknownInstanceError } from './errors.ts';
 import type { HedgingOptions } from './hedge-delay.ts';
@@ -264,9 +264,24 @@ export class DiscoveryClient implements AsyncDisposable {
     attempt: (attempt: Attempt) => Promise<T> | T,
     options: CallOptions = noOptions,
   ): Promise<T> {
-    if (options !== noOptions) validate('Call', callOptionsSchema, options);
-    validate('Call', attemptSchema, { attempt });
-    return runCall(this.#track(service), attempt, options, this.#defaults);
+    return this.begin(service, attempt, options).result;
+  }
+
+  /**
+   * The same for those who cancel calls without an AbortSignal, which takes longer to make than all else that a call does
+   * here. What `call` rejects with before anything was tried, this throws.
+   */
+  begin<T>(
+    service: string,
+    attempt: (attempt: Attempt) => Promise<T> | T,
+    options: CallOptions = noOptions,
+  ): PendingCall<T> {
+    if (!checkedOptions.has(options)) {
+      validate('Call', callOptionsSchema, options);
+      if (Object.isFrozen(options)) checkedOptions.add(options);
+    }
+    if (typeof attempt !== 'function') validate('Call', attemptSchema, { attempt });
+    return beginCall(this.#track(service), attempt, options, this.#defaults);
   }
 
   /** Stops all watches; calls under way may finish. The backend stays open. Idempotent. */
@@ -347,3 +362,6 @@ export class DiscoveryClient implements AsyncDisposable {
 }
 
 const noOptions: CallOptions = Object.freeze({});
+
+/** Those that cannot have changed since they were checked: whoever calls often freezes them. */
+const checkedOptions = new WeakSet<CallOptions>();

@@ -1,7 +1,7 @@
 export { CircuitOpenError } from '@sd/health';
 export type { Attempt } from './attempt.ts';
 export type { CallQueueOptions } from './call-queue.ts';
-export type { CallOptions } from './call.ts';
+export type { CallOptions, PendingCall } from './call.ts';
 export { DiscoveryClient, type DiscoveryClientOptions, type LookupOptions } from './discovery-client.ts';
 export {
   AttemptTimeoutError,

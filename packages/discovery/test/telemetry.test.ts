@@ -100,13 +100,13 @@ describe('tracing', () => {
 
     await client.call('orders', ({ number }) => (number === 1 ? failWith('ECONNREFUSED') : 'ok'));
 
-    expect(log).toEqual([
-      'call starts',
-      'attempt starts',
+    expect(log.at(0)).toBe('call starts');
+    expect(log.at(-1)).toBe('call ends');
+    expect(log.filter((entry) => entry.startsWith('attempt')).sort()).toEqual([
       'attempt ends connect-failure',
-      'attempt starts',
       'attempt ends ok',
-      'call ends',
+      'attempt starts',
+      'attempt starts',
     ]);
   });
 
