@@ -1,5 +1,6 @@
 import type { Clock } from '@sd/core';
 import { LatencyHistogram } from '@sd/health';
+import type { Endpoint } from '@sd/load-balancers';
 
 export interface HedgingOptions {
   /** Share of answers after which one is late, 0.5 to 0.999. Default: 0.95. */
@@ -13,17 +14,24 @@ export interface HedgingOptions {
  * and not before twice its median. Where all answers take about the same time, one in twenty comes after p95 without
  * anything being wrong, and asking again would be 5 % more load for nothing.
  *
- * Source: hedged requests, Dean and Barroso, "The Tail at Scale" (2013); the median is ours.
+ * Endpoints are measured in a few groups, and what counts is the group in the middle: one slow endpoint of three, whose
+ * answers are a third of all, does not make late answers usual.
+ *
+ * Source: hedged requests, Dean and Barroso, "The Tail at Scale" (2013); the median and the groups are ours.
  */
 export class HedgeDelay {
   readonly #percentile: number;
   readonly #minDelayMs: number;
-  readonly #latencies: LatencyHistogram;
+  readonly #clock: Clock;
+  readonly #groups: readonly LatencyHistogram[];
+  #delayMs: number | undefined;
+  #validUntil = -Infinity;
 
   constructor({ percentile = 0.95, minDelayMs = 1 }: HedgingOptions, clock: Clock) {
     this.#percentile = percentile;
     this.#minDelayMs = minDelayMs;
-    this.#latencies = new LatencyHistogram({ clock });
+    this.#clock = clock;
+    this.#groups = Array.from({ length: groups }, () => new LatencyHistogram({ clock }));
   }
 
   /** Share of the calls that may be hedged: those that are late when all is well. */
@@ -31,19 +39,39 @@ export class HedgeDelay {
     return 1 - this.#percentile;
   }
 
-  /** Hot path. An endpoint answered that is not known to be slow. */
-  observe(latencyMs: number): void {
-    this.#latencies.record(latencyMs);
+  /** Hot path. An endpoint answered. */
+  observe({ slot }: Endpoint, latencyMs: number): void {
+    this.#groups[slot % groups]?.record(latencyMs);
   }
 
   /** Hot path. In milliseconds; undefined while too little is known. */
   get delayMs(): number | undefined {
-    const late = this.#latencies.quantile(this.#percentile);
-    const usual = this.#latencies.quantile(0.5);
-    if (late === undefined || usual === undefined || this.#latencies.count < leastAnswers) return undefined;
+    const now = this.#clock.monotonic();
+    if (now >= this.#validUntil) {
+      this.#validUntil = now + validMs;
+      this.#delayMs = this.#measure();
+    }
+    return this.#delayMs;
+  }
+
+  #measure(): number | undefined {
+    const known = this.#groups.filter(({ count }) => count >= leastAnswers);
+    const late = middle(known.map((group) => group.quantile(this.#percentile) ?? 0));
+    const usual = middle(known.map((group) => group.quantile(0.5) ?? 0));
+    if (late === undefined || usual === undefined) return undefined;
     return Math.max(this.#minDelayMs, late, 2 * usual);
   }
 }
 
+/** The lower one where two are in the middle: of two endpoints, the one that is not slow. */
+function middle(values: readonly number[]): number | undefined {
+  return values.toSorted((left, right) => left - right)[(values.length - 1) >> 1];
+}
+
+const groups = 8;
+
 /** A percentile of fewer answers means nothing. */
-const leastAnswers = 50;
+const leastAnswers = 20;
+
+/** How long a delay holds, in milliseconds. */
+const validMs = 250;

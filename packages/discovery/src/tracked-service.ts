@@ -155,7 +155,7 @@ export class TrackedService {
     this.#detector.record(endpoint, outcome, durationMs);
     if (outcome === 'cancelled' || outcome === 'connect-failure') return;
     this.budget.observe(outcome === 'ok');
-    if (outcome === 'ok' && !endpoint.slow) this.hedging?.observe(durationMs);
+    if (outcome === 'ok') this.hedging?.observe(endpoint, durationMs);
   }
 
   /** Hot path. It needs its endpoint no longer. */

@@ -133,6 +133,30 @@ describe('a hedge', () => {
     expect(attempts).toBe(1);
   });
 
+  it('is as early as ever when one of three endpoints is slow', async () => {
+    const { client, clock, publish } = startClient({ strategy: 'round-robin', outliers: { latency: false } });
+    for (const port of [1, 2, 3]) await publish('orders', { port });
+    await client.getInstances('orders');
+    const answers = Array.from({ length: 90 }, () =>
+      client.call('orders', ({ instance }) => sleep(clock, instance.port === 2 ? 300 : 10)),
+    );
+    await clock.advance(300);
+    await Promise.all(answers);
+
+    const kinds: string[] = [];
+    const hanging = client.call(
+      'orders',
+      (attempt) => {
+        kinds.push(attempt.kind);
+        return firstHangs(attempt);
+      },
+      { idempotent: true },
+    );
+    await clock.advance(30);
+    expect(await hanging).toBe('answer');
+    expect(kinds).toEqual(['first', 'hedge']);
+  });
+
   it('is not made while too little is known', async () => {
     const { client, clock, publish } = startClient();
     for (const port of [1, 2]) await publish('orders', { port });

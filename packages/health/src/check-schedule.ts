@@ -69,7 +69,7 @@ export class CheckSchedule {
 
   #startDue(): void {
     const { clock, maxConcurrent } = this.#options;
-    const now = clock.monotonic();
+    const now = clock.monotonic() + slackMs;
     while (this.#running < maxConcurrent) {
       const entry = this.#waiting.earliest;
       if (entry === undefined || entry.dueAt > now) break;
@@ -116,6 +116,9 @@ export class CheckSchedule {
     );
   }
 }
+
+/** Sums of fractions may fall this short of the time they stand for, in milliseconds. */
+const slackMs = 0.01;
 
 interface Entry extends Due {
   readonly look: () => Promise<void>;

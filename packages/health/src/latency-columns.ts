@@ -3,7 +3,8 @@ import { latencyBuckets } from './latency-buckets.ts';
 
 /**
  * How many latencies fell into which bucket, by slot, in two halves of a window: the running one and the one before. It
- * knows no time: whoever keeps it calls `turn` when a half is over, and what is older than two halves is gone.
+ * knows no time: whoever keeps it calls `turn` when a half is over, and what is older than two halves is gone. A slot with
+ * many latencies may have its own, shorter halves.
  */
 export class LatencyColumns {
   #running = new Half();
@@ -50,6 +51,17 @@ export class LatencyColumns {
     }
   }
 
+  /** Hot path. Latencies of the running half. */
+  running(slot: number): number {
+    return this.#running.totals[slot] ?? 0;
+  }
+
+  /** The half of one slot is over. */
+  turnSlot(slot: number): void {
+    this.#former.take(slot, this.#running);
+    this.#running.clear(slot);
+  }
+
   reset(slot: number): void {
     this.#running.clear(slot);
     this.#former.clear(slot);
@@ -69,6 +81,12 @@ class Half {
     const index = slot * latencyBuckets + bucket;
     this.buckets[index] = (this.buckets[index] ?? 0) + 1;
     this.totals[slot] = (this.totals[slot] ?? 0) + 1;
+  }
+
+  take(slot: number, from: Half): void {
+    const [first, end] = [slot * latencyBuckets, (slot + 1) * latencyBuckets];
+    this.buckets.set(from.buckets.subarray(first, end), first);
+    this.totals[slot] = from.totals[slot] ?? 0;
   }
 
   clear(slot?: number): void {

@@ -54,7 +54,9 @@ export class SlowEndpoints {
 
   /** Hot path. An attempt took so long, or longer. */
   took(endpoint: Endpoint, latencyMs: number, now: number): void {
-    this.#latencies.add(endpoint.slot, bucketOf(latencyMs));
+    const { slot } = endpoint;
+    this.#latencies.add(slot, bucketOf(latencyMs));
+    if (this.#latencies.running(slot) >= mostSamples) this.#latencies.turnSlot(slot);
     if (this.#slow > 0) this.#probed(endpoint, latencyMs, now);
   }
 
@@ -197,6 +199,12 @@ interface Judged {
   readonly setbacks: Setbacks;
   probedAt: number;
 }
+
+/**
+ * An endpoint is judged by this many to twice as many latencies: one that answered thousands of requests in the last 10 s
+ * shows all the same within a second or two that it has become slow.
+ */
+const mostSamples = 200;
 
 /** Of buckets with so many each, the one that the item at `place` is in. */
 function bucketAt(counts: Uint32Array, place: number): number {

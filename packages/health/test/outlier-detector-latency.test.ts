@@ -32,6 +32,20 @@ describe('a slow endpoint', () => {
     expect(event?.peersP90Ms).toBeLessThan(22);
   });
 
+  it('is degraded within 2 s, however much it has answered in time before', async () => {
+    const d = new Detection({ endpoints: 3 });
+    for (let time = 0; time < 100; time += 1) {
+      d.answerAll({ times: 20, latencyMs: 20 });
+      await d.clock.advance(100);
+    }
+    for (let time = 0; time < 20; time += 1) {
+      d.answerAll({ times: 20, latencyMs: 20, but: [d.at(1)] });
+      d.record(d.at(1), 'ok', { times: 4, latencyMs: 320 });
+      await d.clock.advance(100);
+    }
+    expect(d.eventsOf('degrade')).toMatchObject([{ endpoint: { id: 'e1' } }]);
+  });
+
   it('is not when it takes twice as long', async () => {
     const d = new Detection();
     await answering(d, [3], 40);
