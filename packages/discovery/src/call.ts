@@ -292,18 +292,18 @@ class Call<T> implements PendingCall<T>, AttemptContext<T> {
       kind,
     });
     this.#running.push(attempt);
-    if (kind !== 'hedge') this.#planHedge();
+    if (kind !== 'hedge') this.#planHedge(endpoint);
     attempt.run();
     this.#arm();
   }
 
-  #planHedge(): void {
+  #planHedge(endpoint: Endpoint): void {
     const { idempotent, hedge = true } = this.#options;
     const { hedging, clock } = this.target;
     if (idempotent !== true || !hedge || hedging === undefined || this.#retries === 0) return;
     if (this.#reports.some(({ kind }) => kind === 'hedge')) return;
-    const afterMs = hedging.delayMs;
-    if (afterMs === undefined) return;
+    const afterMs = hedging.delayMs(endpoint);
+    if (afterMs === 0) return;
     this.#hedgeAfterMs = afterMs;
     this.#hedgeAt = clock.monotonic() + afterMs;
   }

@@ -24,7 +24,9 @@ export class HedgeDelay {
   readonly #minDelayMs: number;
   readonly #clock: Clock;
   readonly #groups: readonly LatencyHistogram[];
-  #delayMs: number | undefined;
+  /** The median, and when an answer is late; 0 while too little is known. */
+  #usualMs = 0;
+  #lateMs = 0;
   #validUntil = -Infinity;
 
   constructor({ percentile = 0.95, minDelayMs = 1 }: HedgingOptions, clock: Clock) {
@@ -44,22 +46,24 @@ export class HedgeDelay {
     this.#groups[slot % groups]?.record(latencyMs);
   }
 
-  /** Hot path. In milliseconds; undefined while too little is known. */
-  get delayMs(): number | undefined {
+  /** Hot path. For an attempt on this endpoint, in milliseconds; 0 while too little is known. */
+  delayMs({ slow, ejected }: Endpoint): number {
     const now = this.#clock.monotonic();
     if (now >= this.#validUntil) {
       this.#validUntil = now + validMs;
-      this.#delayMs = this.#measure();
+      this.#measure();
     }
-    return this.#delayMs;
+    // One that is known to be slow, or on trial, gets no more time than answers usually take.
+    return slow || ejected ? this.#usualMs : this.#lateMs;
   }
 
-  #measure(): number | undefined {
+  #measure(): void {
     const known = this.#groups.filter(({ count }) => count >= leastAnswers);
     const late = middle(known.map((group) => group.quantile(this.#percentile) ?? 0));
     const usual = middle(known.map((group) => group.quantile(0.5) ?? 0));
-    if (late === undefined || usual === undefined) return undefined;
-    return Math.max(this.#minDelayMs, late, 2 * usual);
+    const isKnown = late !== undefined && usual !== undefined;
+    this.#usualMs = isKnown ? Math.max(this.#minDelayMs, usual) : 0;
+    this.#lateMs = isKnown ? Math.max(this.#minDelayMs, late, 2 * usual) : 0;
   }
 }
 

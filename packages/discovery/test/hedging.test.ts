@@ -157,6 +157,29 @@ describe('a hedge', () => {
     expect(kinds).toEqual(['first', 'hedge']);
   });
 
+  it('is made after the median for the probe of an endpoint that was out of rotation', async () => {
+    const { client, clock } = await startKnownService();
+    let failures = 0;
+    const refuse = (): void => {
+      failures += 1;
+      if (failures === 1) failWith('ECONNREFUSED');
+    };
+    await client.call('orders', refuse);
+    await clock.advance(1_300);
+    const kinds: string[] = [];
+    const probe = client.call(
+      'orders',
+      (attempt) => {
+        kinds.push(`${attempt.kind} ${attempt.reason}`);
+        return firstHangs(attempt);
+      },
+      { idempotent: true },
+    );
+    await clock.advance(12);
+    expect(await probe).toBe('answer');
+    expect(kinds).toEqual(['first probe', 'hedge direct']);
+  });
+
   it('is not made while too little is known', async () => {
     const { client, clock, publish } = startClient();
     for (const port of [1, 2]) await publish('orders', { port });
