@@ -114,7 +114,11 @@ export class LocalRunner implements Runner {
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const end = this.#traffic.begin({ late: !this.#server.listening });
-    response.once('close', () => end({ complete: response.writableFinished }));
+    const { socket } = request;
+    response.once('close', () => {
+      if (response.writableFinished) end('answered');
+      else end(socket.readableEnded ? 'given-up' : 'cut-off');
+    });
     try {
       const answer = await this.#answer(request);
       reply(response, answer === undefined ? 404 : 200, answer ?? { error: 'no such path' });

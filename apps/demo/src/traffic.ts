@@ -4,7 +4,7 @@ import { Samples, type Reading } from './samples.ts';
 export interface TrafficReading extends Reading {
   readonly requests: number;
   readonly inFlight: number;
-  /** Requests whose answer did not get out completely. */
+  /** Requests whose answer did not get out completely, though their caller still waited for it. */
   readonly cutOff: number;
   /** Requests that came after the server had stopped accepting. */
   readonly late: number;
@@ -15,6 +15,9 @@ export const standstill = { inFlight: 0, perSecond: 0, p50: undefined, p99: unde
 
 /** Of those who have done nothing yet. */
 export const noTraffic: TrafficReading = { requests: 0, cutOff: 0, late: 0, ...standstill };
+
+/** `given-up`: its caller closed the connection, because another instance has answered or time was up. */
+export type RequestEnd = 'answered' | 'given-up' | 'cut-off';
 
 /** Counts what one instance is asked. */
 export class Traffic {
@@ -29,16 +32,16 @@ export class Traffic {
   }
 
   /** A request came. @returns what to call when its connection or its answer has ended */
-  begin({ late }: { readonly late: boolean }): (end: { readonly complete: boolean }) => void {
+  begin({ late }: { readonly late: boolean }): (end: RequestEnd) => void {
     const startedAt = performance.now();
     this.#requests += 1;
     this.#inFlight += 1;
     if (late) this.#late += 1;
-    return ({ complete }) => {
+    return (end) => {
       const now = performance.now();
       this.#inFlight -= 1;
-      if (complete) this.#samples.add(now - startedAt, now);
-      else this.#cutOff += 1;
+      if (end === 'answered') this.#samples.add(now - startedAt, now);
+      else if (end === 'cut-off') this.#cutOff += 1;
     };
   }
 

@@ -108,6 +108,7 @@ class Call<T> implements PendingCall<T>, AttemptContext<T> {
   #timerAt = Infinity;
   #hedgeAt = Infinity;
   #hedgeAfterMs = 0;
+  #hasWaited = false;
   #backoff: Backoff | undefined;
   /** When endpoints that were tried may be asked again. */
   #sparedUntil: Map<Endpoint, number> | undefined;
@@ -352,8 +353,9 @@ class Call<T> implements PendingCall<T>, AttemptContext<T> {
     if (now >= this.#hedgeAt && late !== undefined && !this.#isDone) {
       // Where the timer itself is late the process is busy, and the answer may lie there unread.
       const lateMs = now - this.#hedgeAt;
-      if (lateMs > busyMs) this.#hedgeAt = now + lateMs;
+      if (lateMs > busyMs && !this.#hasWaited) this.#hedgeAt = now + lateMs;
       else this.#hedge(late);
+      this.#hasWaited = true;
     }
     this.#arm();
   };

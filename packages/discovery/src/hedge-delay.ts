@@ -50,8 +50,8 @@ export class HedgeDelay {
   delayMs({ slow, ejected }: Endpoint): number {
     const now = this.#clock.monotonic();
     if (now >= this.#validUntil) {
-      this.#validUntil = now + validMs;
       this.#measure();
+      if (this.#lateMs > 0) this.#validUntil = now + validMs;
     }
     // One that is known to be slow, or on trial, gets no more time than answers usually take.
     return slow || ejected ? this.#usualMs : this.#lateMs;
