@@ -15,7 +15,6 @@ const tasks = {
     const { name, ports, callers, ms } = plan;
     const contestant = made.get(name) ?? (await contestants[name]({ ports, attemptTimeoutMs: 5_000 }));
     made.set(name, contestant);
-    globalThis.gc?.();
     let count = 0;
     const cpuBefore = cpuMs();
     const startedAt = now();

@@ -21,7 +21,7 @@ export async function measureOverhead(
   names: readonly ContestantName[],
   quick: boolean,
 ): Promise<readonly OverheadResult[]> {
-  const [rounds, ms] = quick ? [5, 500] : [11, 1_000];
+  const [rounds, ms] = quick ? [9, 300] : [60, 300];
   await using stage = await Stage.build({ workMs: [0, 0], slots: Infinity, queue: 0 });
   await using client = new Program<OverheadTasks>('overhead.program.ts');
   const inTurn = [...new Set<ContestantName>(['got', ...names])];

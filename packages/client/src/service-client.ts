@@ -225,7 +225,7 @@ export class ServiceClient implements AsyncDisposable {
     return begun.result.then(
       (answer) => {
         this.#calls.delete(begun);
-        if (!(answer instanceof ServiceResponse) || answer.status < 400) return answer;
+        if (answer.status < 400 || !(answer instanceof ServiceResponse)) return answer;
         upload?.destroy();
         if (options.throwHttpErrors === false) return answer;
         throw new HttpStatusError(method.toUpperCase(), path, answer);
@@ -250,11 +250,10 @@ export class ServiceClient implements AsyncDisposable {
     if (this.#isClosed) throw this.#closedError();
     const verb = validateMethod(method);
     const target = resolvePath(this.#basePath, path);
-    const settings = gotOptions(verb, options);
+    const settings = options === noOptions && verb === 'GET' ? plainGet : gotOptions(verb, options);
     const check = (response: T): T => {
-      if (response instanceof ServiceResponse && isServerFailure(response.status)) {
-        throw new HttpStatusError(verb, path, response);
-      }
+      if (response.status < 400 || !(response instanceof ServiceResponse)) return response;
+      if (isServerFailure(response.status)) throw new HttpStatusError(verb, path, response);
       return response;
     };
     return this.#discovery.begin(
@@ -319,6 +318,7 @@ export class ServiceClient implements AsyncDisposable {
 }
 
 const noOptions: RequestOptions = Object.freeze({});
+const plainGet: HttpSettings = Object.freeze({});
 
 const timeLeft = (attempt: Attempt): string => String(Math.ceil(attempt.remainingMs()));
 

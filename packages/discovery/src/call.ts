@@ -73,6 +73,8 @@ const hedgeAgainMs = 100;
 
 /** A timer that rings so much too late says that the process is busy, in milliseconds. */
 const busyMs = 3;
+/** So often a hedge waits for that. */
+const mostWaits = 3;
 
 /** Sums of fractions may fall this short of the time they stand for, in milliseconds. */
 const slackMs = 0.01;
@@ -108,7 +110,7 @@ class Call<T> implements PendingCall<T>, AttemptContext<T> {
   #timerAt = Infinity;
   #hedgeAt = Infinity;
   #hedgeAfterMs = 0;
-  #hasWaited = false;
+  #waits = 0;
   #backoff: Backoff | undefined;
   /** When endpoints that were tried may be asked again. */
   #sparedUntil: Map<Endpoint, number> | undefined;
@@ -353,9 +355,10 @@ class Call<T> implements PendingCall<T>, AttemptContext<T> {
     if (now >= this.#hedgeAt && late !== undefined && !this.#isDone) {
       // Where the timer itself is late the process is busy, and the answer may lie there unread.
       const lateMs = now - this.#hedgeAt;
-      if (lateMs > busyMs && !this.#hasWaited) this.#hedgeAt = now + lateMs;
-      else this.#hedge(late);
-      this.#hasWaited = true;
+      if (lateMs > busyMs && this.#waits < mostWaits) {
+        this.#waits += 1;
+        this.#hedgeAt = now + lateMs;
+      } else this.#hedge(late);
     }
     this.#arm();
   };
