@@ -1,6 +1,6 @@
 import { addressOf, ConfigValidationError, describeValue, type ServiceInstance } from '@sd/core';
 import type { Attempt } from '@sd/discovery';
-import { RequestError, type Method, type OptionsInit, type PlainResponse } from 'got';
+import { RequestError, type Method, type OptionsInit, type PlainResponse, type Request } from 'got';
 import type { ClientRequest } from 'node:http';
 import { Readable } from 'node:stream';
 import { UnsupportedProtocolError, UnusableAddressError } from './errors.ts';
@@ -33,6 +33,10 @@ export function gotOptions(method: string, { headers, json, form, body }: Reques
   };
 }
 
+export function hasBody({ body, json, form }: HttpSettings): boolean {
+  return body !== undefined || json !== undefined || form !== undefined;
+}
+
 function entriesOf(params: NonNullable<RequestOptions['searchParams']>): [string, string][] {
   if (params instanceof URLSearchParams) return [...params];
   return Object.entries(params).map(([name, value]) => [name, String(value)]);
@@ -57,6 +61,24 @@ export function refuseUpgrade(request: ClientRequest): void {
   request.on('upgrade', (_response, socket) => {
     socket.destroy();
     request.emit('error', new Error('the server upgraded the connection unasked'));
+  });
+}
+
+/** Resolves when the answer has been read to its end. */
+export function readToEnd(
+  request: Request,
+): Promise<{ readonly head: PlainResponse; readonly body: Buffer }> {
+  return new Promise((resolve, reject) => {
+    let head: PlainResponse;
+    const chunks: Buffer[] = [];
+    request
+      .once('error', reject)
+      .once('response', (response: PlainResponse) => (head = response))
+      .on('data', (chunk: Buffer) => chunks.push(chunk))
+      .once('end', () => {
+        request.destroy(); // it may still be sending
+        resolve({ head, body: Buffer.concat(chunks) }); // a lone chunk, too: it may be a view on much more
+      });
   });
 }
 
