@@ -8,6 +8,7 @@ export type {
 } from './backend.ts';
 export { Backoff, type BackoffOptions } from './backoff.ts';
 export { sleep, systemClock, type Clock, type Timer } from './clock.ts';
+export { durationOption } from './duration-option.ts';
 export {
   AccessDeniedError,
   BackendUnavailableError,
@@ -21,6 +22,7 @@ export { follow, type Following } from './follow.ts';
 export { followOptions, type FollowOptions } from './follow-options.ts';
 export { encodeInstance, maxRecordLength, parseInstance, type ParsedRecord } from './instance-record.ts';
 export { instanceStatuses, rankedStatuses, takesRequests, type InstanceStatus } from './instance-status.ts';
+export { HeldLease, type LeaseLoss, type Placement } from './held-lease.ts';
 export { Latest } from './latest.ts';
 export {
   globalLogger,
@@ -33,6 +35,7 @@ export {
 export { MalformedEntries, type MalformedEntry, type MalformedReport } from './malformed-entries.ts';
 export { ManualClock } from './manual-clock.ts';
 export { onAbort } from './on-abort.ts';
+export { Registrations, type RegistrationsOptions } from './registrations.ts';
 export { seededRng, systemRng, type Rng } from './rng.ts';
 export {
   applyServiceFilter,
@@ -49,5 +52,6 @@ export {
   type ServiceInstanceInit,
 } from './service-instance.ts';
 export type { ServiceView } from './service-view.ts';
+export { SharedWatches, type WatchFeed } from './shared-watches.ts';
 export type { ShrinkGuardOptions } from './shrink-guard.ts';
 export { ConfigValidationError, describeValue, validate, type ConfigIssue } from './validation.ts';

@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { looseInit } from './instance-fields.ts';
 import { completeInstance, type ServiceInstance } from './service-instance.ts';
-import { configIssues, describeValue } from './validation.ts';
+import { configIssues, ConfigValidationError, describeValue } from './validation.ts';
 
 /** Longest record that is read at all, in UTF-16 code units. */
 export const maxRecordLength = 65_536;
@@ -11,9 +11,18 @@ export type ParsedRecord =
   | { readonly instance: ServiceInstance; readonly problem?: never }
   | { readonly instance?: never; readonly problem: string };
 
-/** The text under which an instance is stored. */
+/**
+ * The text under which an instance is stored.
+ * @throws {ConfigValidationError} when consumers would refuse the record for its length
+ */
 export function encodeInstance(instance: ServiceInstance): string {
-  return JSON.stringify(instance);
+  const json = JSON.stringify(instance);
+  if (json.length <= maxRecordLength) return json;
+  const received = `an instance of ${json.length} characters`;
+  const expected = `at most ${maxRecordLength} characters as JSON`;
+  throw new ConfigValidationError('Service instance', [{ field: '', received, expected }], {
+    service: instance.service,
+  });
 }
 
 /**

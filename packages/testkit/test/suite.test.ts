@@ -13,7 +13,7 @@ describe('the conformance suite', () => {
   it.each<[sentence: string, cases: readonly number[], fault: Fault]>([
     [
       'tells watchers of an identical registration',
-      [2],
+      [2, 3],
       ({ backend }) => ({
         async register(instance, options) {
           const lease = await backend.register({ ...instance, weight: instance.weight + 1 }, options);

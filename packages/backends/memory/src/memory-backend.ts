@@ -1,25 +1,27 @@
 import * as v from 'valibot';
 import {
   ClosedError,
-  createInstance,
   followOptions,
-  Latest,
   MalformedEntries,
   onAbort,
+  Registrations,
+  SharedWatches,
   systemClock,
   validate,
   validateServiceName,
   type BackendReadOptions,
   type Clock,
   type DiscoveryLogger,
+  type HeldLease,
   type Lease,
   type MalformedReport,
   type RegisterOptions,
   type RegistryBackend,
   type ServiceInstance,
+  type WatchFeed,
 } from '@sd/core';
 import { Deadlines } from './deadlines.ts';
-import { MemoryLease } from './memory-lease.ts';
+import { MemoryPlacement } from './memory-placement.ts';
 import { MemoryStore, type StoreSnapshot } from './memory-store.ts';
 
 export interface MemoryBackendOptions {
@@ -41,10 +43,10 @@ export class MemoryBackend implements RegistryBackend {
   readonly #clock: Clock;
   readonly #malformed: MalformedEntries;
   readonly #reported = new WeakSet<StoreSnapshot>();
-  readonly #leases = new Set<MemoryLease>();
-  readonly #renewals: Deadlines<MemoryLease>;
-  readonly #watches = new Set<(error: ClosedError) => void>();
-  #closed = false;
+  readonly #placements = new Map<HeldLease, MemoryPlacement>();
+  readonly #renewals: Deadlines<HeldLease>;
+  readonly #registrations: Registrations<MemoryPlacement>;
+  readonly #watches: SharedWatches;
 
   constructor(options: MemoryBackendOptions = {}) {
     const { store, clock, logger } = validate('MemoryBackend', optionsSchema, options);
@@ -53,10 +55,25 @@ export class MemoryBackend implements RegistryBackend {
     this.#malformed = new MalformedEntries(logger);
     this.#renewals = new Deadlines(this.#clock, (leases) => {
       for (const lease of leases) {
-        lease.renew();
+        this.#placements.get(lease)?.renew();
         this.#scheduleRenewal(lease);
       }
     });
+    this.#registrations = new Registrations({
+      owner,
+      clock: this.#clock,
+      place: async (instance, ttl) => {
+        // Real stores need a round trip here. What closes or aborts during it finds the same moment in memory.
+        await Promise.resolve();
+        return new MemoryPlacement(this.#store, instance, ttl);
+      },
+      onHeld: (lease, placement) => this.#hold(lease, placement),
+      onEnded: (lease) => {
+        this.#placements.delete(lease);
+        this.#renewals.delete(lease);
+      },
+    });
+    this.#watches = new SharedWatches((feed) => this.#feed(feed));
   }
 
   get malformed(): MalformedReport {
@@ -64,7 +81,7 @@ export class MemoryBackend implements RegistryBackend {
   }
 
   async listServices({ signal }: BackendReadOptions = {}): Promise<readonly string[]> {
-    this.#assertUsable(signal);
+    this.#registrations.assertUsable(signal);
     return this.#store.services();
   }
 
@@ -72,64 +89,40 @@ export class MemoryBackend implements RegistryBackend {
     service: string,
     { signal }: BackendReadOptions = {},
   ): Promise<readonly ServiceInstance[]> {
-    this.#assertUsable(signal);
+    this.#registrations.assertUsable(signal);
     return this.#read(validateServiceName(service)).instances;
   }
 
-  async *watch(
+  watch(
     service: string,
     { signal }: { readonly signal: AbortSignal },
   ): AsyncGenerator<readonly ServiceInstance[], void, undefined> {
-    if (this.#closed) throw closedError();
-    validateServiceName(service);
-    const changes = new Latest<undefined>();
-    const unsubscribe = this.#store.subscribe(service, () => changes.push(undefined));
-    const finish = (error?: ClosedError): void => {
-      unsubscribe();
-      forget();
-      this.#watches.delete(finish);
-      if (error === undefined) changes.end();
-      else changes.fail(error);
-    };
-    const forget = onAbort(signal, () => finish());
-    this.#watches.add(finish);
-    changes.push(undefined);
-    try {
-      let last: StoreSnapshot | undefined;
-      for await (const _ of changes) {
-        if (signal.aborted) return;
-        const snapshot = this.#read(service);
-        if (snapshot !== last) yield (last = snapshot).instances;
-      }
-    } finally {
-      finish();
-    }
+    return this.#watches.watch(service, signal);
   }
 
-  async register(instance: ServiceInstance, options: RegisterOptions): Promise<Lease> {
-    const { ttl, signal } = validate('register()', registerSchema, options);
-    this.#assertUsable(signal);
-    const checked = createInstance(instance, this.#clock.now());
-    // Real stores need a round trip here. What closes or aborts during it finds the same moment in memory.
-    await Promise.resolve();
-    this.#assertUsable(signal);
-    const lease = new MemoryLease(this.#store, checked, ttl, (ended) => {
-      this.#leases.delete(ended);
-      this.#renewals.delete(ended);
-    });
-    this.#leases.add(lease);
-    this.#scheduleRenewal(lease);
-    return lease;
+  register(instance: ServiceInstance, options: RegisterOptions): Promise<Lease> {
+    return this.#registrations.register(instance, options);
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
-    for (const lease of this.#leases) lease.abandon();
-    for (const finish of this.#watches) finish(closedError());
+    this.#watches.close(new ClosedError(owner));
+    await this.#registrations.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #feed(feed: WatchFeed): void {
+    const tell = (): void => feed.push(this.#read(feed.service).instances);
+    onAbort(feed.signal, this.#store.subscribe(feed.service, tell));
+    tell();
+  }
+
+  #hold(lease: HeldLease, placement: MemoryPlacement): void {
+    this.#placements.set(lease, placement);
+    this.#scheduleRenewal(lease);
+    placement.hold(lease);
   }
 
   #read(service: string): StoreSnapshot {
@@ -142,18 +135,13 @@ export class MemoryBackend implements RegistryBackend {
   }
 
   /** After a third of the ttl at the latest, on a grid of twelfths: a thousand leases share a few timers. */
-  #scheduleRenewal(lease: MemoryLease): void {
+  #scheduleRenewal(lease: HeldLease): void {
     const grid = lease.ttl / 12;
     this.#renewals.set(lease, Math.floor((this.#clock.monotonic() + 4 * grid) / grid) * grid);
   }
-
-  #assertUsable(signal: AbortSignal | undefined): void {
-    if (this.#closed) throw closedError();
-    signal?.throwIfAborted();
-  }
 }
 
-const closedError = (): ClosedError => new ClosedError('The memory backend');
+const owner = 'The memory backend';
 
 /** One store for all backends of the process on one clock: what meets must agree on the time. */
 function sharedStore(clock: Clock): MemoryStore {
@@ -168,13 +156,4 @@ const { clock, logger } = followOptions.entries;
 const optionsSchema = v.strictObject(
   { store: v.optional(v.instance(MemoryStore, 'a MemoryStore')), clock, logger },
   'an object',
-);
-
-const ttlText = 'a number of milliseconds of at least 1';
-const registerSchema = v.strictObject(
-  {
-    ttl: v.pipe(v.number(ttlText), v.finite(ttlText), v.minValue(1, ttlText)),
-    signal: v.optional(v.instance(AbortSignal, 'an AbortSignal')),
-  },
-  'an object with a ttl',
 );

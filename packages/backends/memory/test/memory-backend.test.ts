@@ -112,13 +112,6 @@ describe('MemoryBackend.register()', () => {
     expect(await other.getInstances('orders')).toMatchObject([{ metadata: { team: 'shop' } }]);
   });
 
-  it.each([0, -1, NaN, Infinity])('refuses a ttl of %s', async (wrong) => {
-    const { backend } = world();
-    await expect(backend.register(instance(1), { ttl: wrong })).rejects.toThrow(
-      'register(): "ttl" is ' + String(wrong) + ', expected a number of milliseconds of at least 1',
-    );
-  });
-
   it('is cancelled by a signal that aborts on the way', async () => {
     const { backend } = world();
     const abort = new AbortController();

@@ -1,5 +1,12 @@
-import { AccessDeniedError, Backoff, type Clock, type DiscoveryLogger, type Rng, type Timer } from '@sd/core';
-import type { RedisLease } from './redis-lease.ts';
+import {
+  AccessDeniedError,
+  Backoff,
+  type Clock,
+  type DiscoveryLogger,
+  type HeldLease,
+  type Rng,
+  type Timer,
+} from '@sd/core';
 import type { RedisStore } from './redis-store.ts';
 
 export interface RenewalsOptions {
@@ -12,7 +19,7 @@ export interface RenewalsOptions {
 /** The leases of one service, and how renewing them goes. */
 interface ServiceLeases {
   readonly service: string;
-  readonly leases: Map<string, RedisLease>;
+  readonly leases: Map<string, HeldLease>;
   readonly backoff: Backoff;
   /** Set while Redis has not answered yet. */
   asking: boolean;
@@ -39,13 +46,13 @@ export class Renewals {
     this.#options = options;
   }
 
-  add(lease: RedisLease): void {
+  add(lease: HeldLease): void {
     const { service, id } = lease.instance;
     this.#of(service).leases.set(id, lease);
     if (this.#timer === undefined) this.#scheduleRound();
   }
 
-  delete(lease: RedisLease): void {
+  delete(lease: HeldLease): void {
     const { service, id } = lease.instance;
     const entry = this.#services.get(service);
     if (entry?.leases.get(id) !== lease) return;

@@ -1,19 +1,18 @@
 import {
   BackendUnavailableError,
+  onAbort,
   sameInstance,
   type Clock,
-  type Latest,
   type MalformedEntries,
   type Rng,
   type ServiceInstance,
   type Timer,
+  type WatchFeed,
 } from '@sd/core';
 import { isSetBack, parseDelta, type Delta } from './delta.ts';
 import { parseRecords } from './records.ts';
 import type { Reading, RedisStore } from './redis-store.ts';
 import type { ChannelListener, Subscriber } from './subscriber.ts';
-
-export type Snapshot = readonly ServiceInstance[];
 
 export interface WatchedServiceOptions {
   readonly store: RedisStore;
@@ -22,8 +21,6 @@ export interface WatchedServiceOptions {
   readonly pollMs: number;
   readonly clock: Clock;
   readonly rng: Rng;
-  /** Nobody watches it any more, or it has failed and told everybody. */
-  readonly onEnd: (service: WatchedService) => void;
 }
 
 /** However many notifications do not fit, Redis is read again no more often than this, in milliseconds. */
@@ -35,12 +32,9 @@ const shortestPauseMs = 100;
  * have run out, Redis is asked what is newer. It has no retries: what it cannot make up for ends all watches.
  */
 export class WatchedService implements ChannelListener {
-  readonly name: string;
+  readonly #feed: WatchFeed;
   readonly #options: WatchedServiceOptions;
   readonly #channel: string;
-  /** Told of each change, and of the end. */
-  readonly #watches = new Set<Latest<undefined>>();
-  readonly #over = new AbortController();
   /** What came before a reading, or while it was under way. */
   #early: Delta[] | undefined = [];
   #mustReadAll = false;
@@ -48,43 +42,23 @@ export class WatchedService implements ChannelListener {
   #hasExpired = false;
   #version = '';
   #instances = new Map<string, ServiceInstance>();
-  /** Made when somebody asks for it: a burst of changes costs one. */
-  #snapshot: Snapshot | undefined;
   #readAt = -Infinity;
   #timer: Timer | undefined;
   #pollAt = Infinity;
 
-  constructor(name: string, options: WatchedServiceOptions) {
-    this.name = name;
+  constructor(feed: WatchFeed, options: WatchedServiceOptions) {
+    this.#feed = feed;
     this.#options = options;
-    this.#channel = options.store.keysOf(name).channel;
+    this.#channel = options.store.keysOf(feed.service).channel;
+    onAbort(feed.signal, () => this.#end());
+  }
+
+  start(): void {
     void this.#start();
   }
 
-  /** What was last heard, whether that was all or not: wait to be told first. */
-  get snapshot(): Snapshot {
-    return (this.#snapshot ??= Object.freeze([...this.#instances.values()]));
-  }
-
-  add(watch: Latest<undefined>): void {
-    this.#watches.add(watch);
-    if (this.#version !== '') watch.push(undefined);
-  }
-
-  delete(watch: Latest<undefined>): void {
-    this.#watches.delete(watch);
-    if (this.#watches.size === 0) this.#end();
-  }
-
-  /** Ends all watches with this error. */
-  fail(error: unknown): void {
-    const watches = [...this.#watches];
-    this.#end();
-    for (const watch of watches) watch.fail(error);
-  }
-
   onLost(error: unknown): void {
-    this.fail(error);
+    this.#feed.fail(error);
   }
 
   onMessage(message: string): void {
@@ -104,40 +78,36 @@ export class WatchedService implements ChannelListener {
       if (this.#isOver) this.#options.subscriber.unsubscribe(this.#channel, this);
       else await this.#read();
     } catch (error) {
-      this.fail(error);
+      this.#feed.fail(error);
     }
   }
 
   get #isOver(): boolean {
-    return this.#over.signal.aborted;
+    return this.#feed.signal.aborted;
   }
 
   #end(): void {
-    if (this.#isOver) return;
-    this.#over.abort();
     this.#timer?.cancel();
-    this.#watches.clear();
     this.#options.subscriber.unsubscribe(this.#channel, this);
-    this.#options.onEnd(this);
   }
 
   /** Never rejects. */
   async #read(): Promise<void> {
     const { store, clock } = this.#options;
-    const { signal } = this.#over;
+    const { signal } = this.#feed;
     const early = (this.#early ??= []);
     const known = this.#mustReadAll || this.#hasExpired ? '' : this.#version;
     this.#mustReadAll = false;
     this.#timer?.cancel();
     this.#readAt = clock.monotonic();
     try {
-      const reading = await store.read(this.name, known, signal);
+      const reading = await store.read(this.#feed.service, known, signal);
       if (this.#isOver) return;
       this.#early = undefined;
       this.#accept(reading);
       for (const delta of early) this.#apply(delta);
     } catch (error) {
-      if (!this.#isOver) this.fail(error);
+      if (!this.#isOver) this.#feed.fail(error);
     }
   }
 
@@ -145,7 +115,7 @@ export class WatchedService implements ChannelListener {
     this.#pollIn(this.#pauseMs(nextExpiryMs));
     if (this.#isLost(version) || records === undefined) return;
     this.#hasExpired = records.expired;
-    const instances = parseRecords(this.name, records, this.#options.malformed);
+    const instances = parseRecords(this.#feed.service, records, this.#options.malformed);
     const first = this.#version === '';
     this.#version = version;
     const removed = [...this.#instances.keys()].filter((id) => !instances.has(id));
@@ -159,7 +129,7 @@ export class WatchedService implements ChannelListener {
       if (!isSetBack(version, this.#version)) return;
       return this.#readSoon();
     }
-    const instances = parseRecords(this.name, { alive: set }, this.#options.malformed);
+    const instances = parseRecords(this.#feed.service, { alive: set }, this.#options.malformed);
     const unreadable = [...set.keys()].filter((id) => !instances.has(id));
     this.#version = version;
     if (this.#change(instances, [...removed, ...unreadable])) this.#tell();
@@ -184,8 +154,7 @@ export class WatchedService implements ChannelListener {
   }
 
   #tell(): void {
-    this.#snapshot = undefined;
-    for (const watch of this.#watches) watch.push(undefined);
+    this.#feed.push(this.#instances.values());
   }
 
   /** Data that are not a continuation of ours end the watches: whoever supervises them knows what to make of it. */
@@ -193,8 +162,8 @@ export class WatchedService implements ChannelListener {
     const known = this.#version;
     if (known === '' || known === version || this.#instances.size === 0 || !isSetBack(known, version))
       return false;
-    const problem = `Redis has lost data of "${this.name}", or gone back to an older copy`;
-    this.fail(new BackendUnavailableError('redis', problem, { service: this.name }));
+    const problem = `Redis has lost data of "${this.#feed.service}", or gone back to an older copy`;
+    this.#feed.fail(new BackendUnavailableError('redis', problem, { service: this.#feed.service }));
     return true;
   }
 
