@@ -5,8 +5,12 @@ import { findBinary } from './binaries.ts';
 
 export interface DebianPackage {
   readonly name: string;
+  /** Further ones that it needs and does not ask for. Default: none. */
+  readonly beside?: readonly string[];
   /** Releases of Debian to take it from, the one of the package last. Default: what the machine itself is set up for. */
   readonly suites?: readonly string[];
+  /** Which to take of all that they stand on. Default: libraries, and those whose names begin like its own. */
+  readonly take?: RegExp;
 }
 
 /**
@@ -16,7 +20,11 @@ export interface DebianPackage {
  * @param into apart from its log, `into` has only the unpacked files in the end
  * @throws an error that names the step that failed; the log has the reason
  */
-export function unpackDebianPackage({ name, suites }: DebianPackage, into: string, logFile: string): void {
+export function unpackDebianPackage(
+  { name, beside = [], suites, take = ofProcess(name) }: DebianPackage,
+  into: string,
+  logFile: string,
+): void {
   const work = join(into, '.apt');
   const archives = join(work, 'archives');
   for (const folder of [archives, join(work, 'state/lists/partial'), join(work, 'cache/archives/partial')]) {
@@ -27,15 +35,15 @@ export function unpackDebianPackage({ name, suites }: DebianPackage, into: strin
   if (suites !== undefined)
     options.push(...suiteSettings(work, suites, apt('indextargets', ...mainArchives)));
   apt('update');
-  // For apt nothing is installed here, so it lists all that the package stands on; libraries are what a process loads.
-  const family = name.replace(/-.*/, '');
-  const packages = [...apt('--simulate', 'install', name).matchAll(/^Inst (\S+)/gm)]
-    .map(([, found = '']) => found)
-    .filter((found) => found.startsWith('lib') || found.startsWith(family));
-  apt('download', ...packages);
+  // For apt nothing is installed here, so it lists all that the packages stand on.
+  const listed = apt('--simulate', 'install', name, ...beside).matchAll(/^Inst (\S+)/gm);
+  apt('download', ...[...listed].map(([, found = '']) => found).filter((found) => take.test(found)));
   for (const file of readdirSync(archives)) run(logFile, archives, 'dpkg', '--extract', file, into);
   rmSync(work, { recursive: true });
 }
+
+/** Libraries are what a process loads. */
+const ofProcess = (name: string): RegExp => new RegExp(`^(lib|${name.replace(/-.*/, '')})`);
 
 function settings(work: string): string[] {
   const status = join(work, 'status');

@@ -1,6 +1,12 @@
 export { requireServer } from './availability.ts';
+export { ConsulServer, type ConsulServerOptions } from './consul-server.ts';
+export { etcdServers } from './etcd-binaries.ts';
+export { EtcdCluster } from './etcd-cluster.ts';
+export { EtcdServer, prefixRange, type EtcdServerOptions, type EtcdUser } from './etcd-server.ts';
 export { externalRedisUrl, findRedisServer, redisServers } from './redis-binaries.ts';
 export { RedisCluster } from './redis-cluster.ts';
 export { RedisSentinel } from './redis-sentinel.ts';
 export { RedisServer, type RedisServerOptions } from './redis-server.ts';
 export type { TestServer } from './test-server.ts';
+export { ZooKeeperEnsemble } from './zookeeper-ensemble.ts';
+export { superUser, ZooKeeperServer, type ZooKeeperServerOptions } from './zookeeper-server.ts';

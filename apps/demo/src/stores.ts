@@ -72,6 +72,30 @@ function network(example: string, connect: (place: StorePlace) => Promise<Regist
 const redis = async (place: StorePlace): Promise<RegistryBackend> =>
   new (await import('@sd/redis')).RedisBackend(place);
 
+/** Consul has no place for a prefix: runs in one Consul share their services. */
+const consul = async ({ url }: StorePlace): Promise<RegistryBackend> => {
+  const { hosts, password } = addressOf(url);
+  const { ConsulBackend } = await import('@sd/consul');
+  return new ConsulBackend({ url: `http://${hosts[0] ?? ''}`, token: password });
+};
+
+const etcd = async ({ url, prefix }: StorePlace): Promise<RegistryBackend> => {
+  const { hosts, username, password } = addressOf(url);
+  const { EtcdBackend } = await import('@sd/etcd');
+  const endpoints = hosts.map((host) => `http://${host}`);
+  return new EtcdBackend({ endpoints, username, password, prefix: `/${prefix}/` });
+};
+
+const zookeeper = async ({ url, prefix }: StorePlace): Promise<RegistryBackend> => {
+  const { hosts, username, password, path } = addressOf(url);
+  const { ZooKeeperBackend } = await import('@sd/zookeeper');
+  const auth =
+    password === undefined
+      ? {}
+      : { auth: { scheme: 'digest', credentials: `${username ?? ''}:${password}` } };
+  return new ZooKeeperBackend({ connectionString: hosts.join(',') + path, root: `/${prefix}`, ...auth });
+};
+
 const schemes: Readonly<Record<string, Scheme>> = {
   memory: {
     example: 'memory:',
@@ -82,6 +106,9 @@ const schemes: Readonly<Record<string, Scheme>> = {
   },
   redis: network('redis://host:port', redis),
   rediss: network('rediss://host:port', redis),
+  consul: network('consul://:token@host:port', consul),
+  etcd: network('etcd://host:port,host:port', etcd),
+  zk: network('zk://host:port,host:port', zookeeper),
 };
 
 /** As examples, for people to read. */
@@ -90,7 +117,28 @@ export const storeUrls: readonly string[] = Object.values(schemes).map(({ exampl
 function schemeOf(url: string): Scheme {
   const [, name = '', rest = ''] = /^([a-z]+):(.*)$/.exec(url) ?? [];
   const scheme = Object.hasOwn(schemes, name) ? schemes[name] : undefined;
-  const complete = name === 'memory' ? rest === '' : URL.canParse(url) && new URL(url).hostname !== '';
+  const complete = name === 'memory' ? rest === '' : addressOf(url).hosts.every(isHost);
   if (scheme !== undefined && complete) return scheme;
   throw new Error(`--backend is "${withoutSecrets(url)}", expected one of ${storeUrls.join(', ')}`);
 }
+
+interface Address {
+  /** `host:port`, of several where a store has them. */
+  readonly hosts: readonly string[];
+  readonly username: string | undefined;
+  readonly password: string | undefined;
+  /** With its slash; empty if there is none. */
+  readonly path: string;
+}
+
+/** A URL, but for several hosts. */
+function addressOf(url: string): Address {
+  const [, login, hosts = '', path = ''] = /^[a-z]+:\/\/(?:([^/]*)@)?([^/]*)(\/.*)?$/.exec(url) ?? [];
+  const [username, password] = (login ?? '')
+    .split(':')
+    .map((part) => (part === '' ? undefined : decodeURIComponent(part)));
+  return { hosts: hosts.split(','), username, password, path: path === '/' ? '' : path };
+}
+
+const isHost = (host: string): boolean =>
+  URL.canParse(`http://${host}`) && new URL(`http://${host}`).host !== '';

@@ -3,18 +3,16 @@ import * as v from 'valibot';
 /** Of a connection to a store, named as in `node:tls`; PEM, as text or as it is in a file. */
 export interface TlsOptions {
   /** Authorities to trust. Default: those that Node trusts. */
-  readonly ca?: string | Uint8Array | undefined;
+  readonly ca?: string | Buffer | undefined;
   /** That the store shall know us by, with `key`. Default: none. */
-  readonly cert?: string | Uint8Array | undefined;
-  readonly key?: string | Uint8Array | undefined;
+  readonly cert?: string | Buffer | undefined;
+  readonly key?: string | Buffer | undefined;
   /** The name that the store's certificate must have. Default: the host that we connect to. */
   readonly servername?: string | undefined;
 }
 
-const pemText = 'PEM, in a string or a Buffer';
-const pem = v.optional(
-  v.union([v.pipe(v.string(pemText), v.nonEmpty(pemText)), v.instance(Uint8Array)], pemText),
-);
+const pemText = 'PEM (not the name of a file), in a string or a Buffer';
+const pem = v.optional(v.custom<string | Buffer>(isPem, pemText));
 const nameText = 'a host name';
 
 export const tlsOptions = v.pipe(
@@ -37,3 +35,7 @@ export const tlsOptions = v.pipe(
     ['key'],
   ),
 );
+
+function isPem(value: unknown): boolean {
+  return (typeof value === 'string' || Buffer.isBuffer(value)) && value.includes('-----BEGIN ');
+}

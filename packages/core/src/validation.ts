@@ -95,7 +95,9 @@ function withoutCredentials(key: string, value: unknown): unknown {
 }
 
 const isSecret = (name: string): boolean =>
-  /passw|passphrase|secret|token|credential|authorization|api.?key|private.?key/i.test(name);
+  /passw|passphrase|secret|token|credential|authorization|api.?key|private.?key|\btls\.(key|cert)$/i.test(
+    name,
+  );
 
 /** From the first `//` to the last `@`: a password may itself contain any character of a URL. */
 function maskUserInfo(text: string): string {

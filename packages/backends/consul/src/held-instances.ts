@@ -1,0 +1,296 @@
+import { randomUUID } from 'node:crypto';
+import {
+  AccessDeniedError,
+  Backoff,
+  BackendUnavailableError,
+  type Clock,
+  type DiscoveryLogger,
+  type HeldLease,
+  type LeaseLoss,
+  type Placement,
+  type Rng,
+  type ServiceInstance,
+  type Timer,
+} from '@sd/core';
+import type { ConsulCheck } from './consul-options.ts';
+import type { ConsulStore } from './consul-store.ts';
+import { ProcessLease } from './process-lease.ts';
+import {
+  describeService,
+  mainCheckId,
+  notesOf,
+  serviceIdOf,
+  type Holder,
+  type ServiceDefinition,
+} from './service-definition.ts';
+
+export interface HeldInstancesOptions {
+  readonly store: ConsulStore;
+  readonly check: ConsulCheck;
+  readonly deregisterAfterMs: number;
+  readonly clock: Clock;
+  readonly rng: Rng;
+  readonly logger: DiscoveryLogger;
+}
+
+/** So many instances have a TTL check of their own, as is the custom. With more, it would be too many renewals. */
+const maxOwnChecks = 8;
+
+/**
+ * The instances of this process that have one time to live. In rounds, a third of it apart at most, they are renewed:
+ * the first few by a TTL check each, all others by one lease, and the agent is asked which of these it still has.
+ */
+export class HeldInstances {
+  readonly #options: HeldInstancesOptions;
+  readonly #ttl: number;
+  /** In the notes of all checks, so that we know them again. */
+  readonly #owner = randomUUID();
+  /** By their id in Consul. */
+  readonly #leases = new Map<string, HeldLease>();
+  /** Being registered or withdrawn, and how often: what is found of them means nothing. */
+  readonly #changing = new Map<string, number>();
+  /** Those that have a TTL check of their own. */
+  readonly #own = new Set<string>();
+  /** In Consul, and about to be added or taken back. */
+  readonly #placed = new Set<string>();
+  readonly #backoff: Backoff;
+  #lease: ProcessLease;
+  #timer: Timer | undefined;
+  #isAsking = false;
+  #isFailing = false;
+  #isClosed = false;
+
+  constructor(ttl: number, options: HeldInstancesOptions) {
+    this.#ttl = ttl;
+    this.#options = options;
+    this.#backoff = new Backoff({ baseMs: 100, capMs: Math.min(1_000, ttl / 4), rng: options.rng });
+    this.#lease = this.#newLease();
+  }
+
+  /** Resolves when others can see it. */
+  async place(instance: ServiceInstance): Promise<Placement> {
+    const id = serviceIdOf(instance);
+    const lease = this.#lease;
+    const isOwn = this.#own.has(id) || (this.#options.check.kind === 'ttl' && this.#own.size < maxOwnChecks);
+    const holder = this.#holder(lease, isOwn);
+    const definition = describeService(instance, holder);
+    if (isOwn) this.#own.add(id);
+    try {
+      await this.#change(id, () =>
+        isOwn ? this.#options.store.register(definition) : this.#placeShared(instance, definition, lease),
+      );
+      this.#placed.add(id);
+    } catch (error) {
+      this.#forgetOwn(id);
+      await this.#retire();
+      throw error;
+    }
+    return {
+      write: (changed) => this.#change(id, () => this.#write(changed, holder)),
+      remove: async () => {
+        this.#placed.delete(id);
+        this.#forgetOwn(id);
+        await this.#change(id, () => this.#remove(instance)).finally(() => this.#retire());
+      },
+    };
+  }
+
+  add(lease: HeldLease): void {
+    const id = serviceIdOf(lease.instance);
+    this.#placed.delete(id);
+    this.#leases.set(id, lease);
+    if (this.#timer === undefined) this.#askLater(this.#periodMs());
+  }
+
+  delete(lease: HeldLease): void {
+    const id = serviceIdOf(lease.instance);
+    if (this.#leases.get(id) !== lease) return;
+    this.#leases.delete(id);
+    this.#forgetOwn(id);
+    if (this.#leases.size > 0) return;
+    this.#stop();
+    // When it is released, its removal is about to begin.
+    void Promise.resolve().then(() => this.#retire());
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#stop();
+    this.#leases.clear();
+  }
+
+  #newLease(): ProcessLease {
+    const { store, clock, deregisterAfterMs, check } = this.#options;
+    const isRenewed = check.kind === 'ttl';
+    return new ProcessLease({ store, clock, ttl: this.#ttl, deregisterAfterMs, isRenewed });
+  }
+
+  #holder({ id }: ProcessLease, isOwn: boolean): Holder {
+    const { check, deregisterAfterMs } = this.#options;
+    return {
+      owner: this.#owner,
+      keptBy: isOwn ? { ttl: this.#ttl } : { leaseId: id },
+      check,
+      deregisterAfterMs,
+    };
+  }
+
+  async #placeShared(
+    instance: ServiceInstance,
+    definition: ServiceDefinition,
+    lease: ProcessLease,
+  ): Promise<void> {
+    const isNew = await lease.grant();
+    const registering = this.#options.store.register(definition);
+    const [isKnown] = await Promise.all([isNew || lease.renew(), registering]);
+    if (!isKnown) throw this.#lostBy(instance, lease);
+  }
+
+  /** Unless there is a newer one of that id. */
+  #forgetOwn(id: string): void {
+    if (!this.#leases.has(id) && !this.#placed.has(id)) this.#own.delete(id);
+  }
+
+  async #change<T>(id: string, change: () => Promise<T>): Promise<T> {
+    this.#changing.set(id, (this.#changing.get(id) ?? 0) + 1);
+    try {
+      return await change();
+    } finally {
+      const left = (this.#changing.get(id) ?? 1) - 1;
+      if (left > 0) this.#changing.set(id, left);
+      else this.#changing.delete(id);
+    }
+  }
+
+  async #write(instance: ServiceInstance, holder: Holder): Promise<LeaseLoss | undefined> {
+    const loss = await this.#lossOf(instance);
+    if (loss === undefined) await this.#options.store.register(describeService(instance, holder));
+    return loss;
+  }
+
+  async #remove(instance: ServiceInstance): Promise<void> {
+    const { store } = this.#options;
+    if ((await this.#lossOf(instance)) !== undefined) return;
+    await store.deregister(serviceIdOf(instance), instance.service);
+  }
+
+  /** Consul has nothing like compare-and-set for its agents: who has it is asked before. */
+  async #lossOf(instance: ServiceInstance): Promise<LeaseLoss | undefined> {
+    const holder = await this.#options.store.holderOf(instance);
+    if (holder === notesOf(this.#owner)) return undefined;
+    return holder === undefined ? 'gone' : 'replaced';
+  }
+
+  /** Without instances there is nothing to keep. Never rejects: what stays is forgotten by Consul itself. */
+  async #retire(): Promise<void> {
+    const lease = this.#lease;
+    if (this.#isClosed || !lease.wasGranted) return;
+    const isShared = (id: string): boolean => !this.#own.has(id);
+    const ids = [...this.#leases.keys(), ...this.#changing.keys(), ...this.#placed];
+    if (ids.some(isShared)) return;
+    this.#lease = this.#newLease();
+    await lease.remove().catch((error: unknown) => {
+      if (!this.#isClosed) this.#options.logger.debug('Could not deregister an unused lease', { error });
+    });
+  }
+
+  #periodMs(): number {
+    // A tenth apart, so that providers that started together do not stay together.
+    return (this.#ttl / 3) * (0.9 + 0.1 * this.#options.rng());
+  }
+
+  #askLater(delayMs: number): void {
+    this.#timer?.cancel();
+    this.#timer = this.#options.clock.setTimer(() => void this.#ask(), delayMs);
+  }
+
+  #stop(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+
+  /** Never rejects. */
+  async #ask(): Promise<void> {
+    if (this.#isAsking) return;
+    this.#isAsking = true;
+    const startedAt = this.#options.clock.monotonic();
+    let pauseMs = this.#periodMs();
+    try {
+      await Promise.all([this.#renewShared(this.#lease), this.#renewOwn()]);
+      this.#succeeded();
+      pauseMs -= this.#options.clock.monotonic() - startedAt;
+    } catch (error) {
+      if (this.#isClosed) return;
+      this.#failed(error);
+      // Asking again soon is of use while Consul is away, not where somebody must change something first.
+      if (!(error instanceof AccessDeniedError)) pauseMs = Math.min(pauseMs, this.#backoff.next());
+    } finally {
+      this.#isAsking = false;
+      if (this.#leases.size > 0) this.#askLater(Math.max(0, pauseMs));
+    }
+  }
+
+  async #renewOwn(): Promise<void> {
+    const { store, clock } = this.#options;
+    const own = [...this.#leases].filter(([id]) => this.#own.has(id) && !this.#changing.has(id));
+    const renew = async ([id, held]: (typeof own)[number]): Promise<void> => {
+      const startedAt = clock.monotonic();
+      if (await store.pass(mainCheckId('ttl', id, this.#owner), held.instance.service))
+        held.renewed(startedAt);
+      else if (this.#leases.get(id) === held) await this.#missed(id, held);
+    };
+    await Promise.all(own.map(renew));
+  }
+
+  async #renewShared(lease: ProcessLease): Promise<void> {
+    const { store } = this.#options;
+    const shared = [...this.#leases].filter(([id]) => !this.#own.has(id));
+    if (shared.length === 0) return;
+    if (!(await lease.renew())) {
+      this.#lost(lease);
+      return;
+    }
+    for (const [, held] of shared) held.renewed(lease.renewedAt);
+    const asked = shared.filter(([id]) => !this.#changing.has(id));
+    const present = await store.heldBy(this.#owner);
+    const isSettled = (id: string): boolean => !this.#changing.has(id);
+    const missing = asked.filter(([id, held]) => {
+      return !present.has(id) && isSettled(id) && this.#leases.get(id) === held;
+    });
+    await Promise.all(missing.map(([id, held]) => this.#missed(id, held)));
+    const orphans = [...present].filter((id) => isSettled(id) && !this.#leases.has(id));
+    await Promise.all(orphans.map((id) => store.deregister(id, id.slice(0, id.indexOf(':')))));
+  }
+
+  async #missed(id: string, held: HeldLease): Promise<void> {
+    const loss = await this.#lossOf(held.instance);
+    if (loss !== undefined && !this.#changing.has(id)) held.drop(loss);
+  }
+
+  #lostBy({ service }: ServiceInstance, lease: ProcessLease): BackendUnavailableError {
+    this.#lost(lease);
+    return new BackendUnavailableError('consul', 'Consul has lost the lease of this process', { service });
+  }
+
+  /** The agent knows the lease no more: it has lost its data, or we were away for too long. */
+  #lost(lease: ProcessLease): void {
+    if (lease !== this.#lease) return;
+    this.#lease = this.#newLease();
+    const reason = lease.isOverdue ? 'expired' : 'store-lost';
+    for (const [id, held] of [...this.#leases]) if (!this.#own.has(id)) held.drop(reason);
+  }
+
+  #succeeded(): void {
+    if (!this.#isFailing) return;
+    this.#isFailing = false;
+    this.#backoff.reset();
+    this.#options.logger.info('Consul renews registrations again');
+  }
+
+  #failed(error: unknown): void {
+    if (this.#isFailing) return;
+    this.#isFailing = true;
+    const problem = `Consul does not renew ${this.#leases.size} registrations; asking until it does`;
+    this.#options.logger.warn(problem, { error });
+  }
+}

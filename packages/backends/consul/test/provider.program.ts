@@ -1,0 +1,9 @@
+import { setLogger, type ServiceInstance } from '@sd/core';
+import { keepPublished, silentLogger } from '@sd/testkit';
+import { ConsulBackend, type ConsulBackendOptions } from '../src/index.ts';
+
+// Keeps an instance published until it is killed: see `RegistryHarness.providerProgram`.
+const [options = '{}', instance = '{}', ttl] = process.argv.slice(2);
+setLogger(silentLogger);
+const backend = new ConsulBackend(JSON.parse(options) as ConsulBackendOptions);
+await keepPublished(backend, JSON.parse(instance) as ServiceInstance, { ttl: Number(ttl) });

@@ -1,0 +1,15 @@
+import { afterAll, beforeAll, describe } from 'vitest';
+import { describeBackend } from '@sd/testkit';
+import { requireServer } from '../../../../tools/servers/index.ts';
+import { standalone, type Deployment } from './deployments.ts';
+import { etcdHarness } from './etcd-harness.ts';
+
+describe.skipIf(!requireServer('etcd'))('standalone', () => {
+  let deployment: Deployment;
+  beforeAll(async () => {
+    deployment = await standalone();
+  });
+  afterAll(() => deployment.stop());
+
+  describeBackend('EtcdBackend', () => etcdHarness(deployment));
+});
