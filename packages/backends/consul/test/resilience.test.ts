@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import { once } from 'node:events';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { BackendUnavailableError, systemClock } from '@sd/core';
+import { BackendUnavailableError, systemClock, type Lease } from '@sd/core';
 import { eventually, haltableClock } from '@sd/testkit';
 import { requireServer } from '../../../../tools/servers/index.ts';
 import { instance, openBackend, openServer, openWatch } from './open-backend.ts';
@@ -90,7 +90,7 @@ describe.skipIf(!requireServer('consul'))('ConsulBackend', () => {
     const server = await openServer();
     const backend = openBackend({ url: server.url });
     const instances = Array.from({ length: 10 }, (_, n) => instance(n + 1));
-    const leases = [];
+    const leases: Lease[] = [];
     for (const each of instances) leases.push(await backend.register(each, { ttl: 900 }));
     const services = [...(await server.listed('services')).keys()];
     await server.command('PUT', `agent/service/deregister/${services.find((id) => id.startsWith('sd:'))}`);

@@ -299,12 +299,13 @@ export class Connection {
 
   /** To each endpoint in turn, so that one that does not answer leaves time for the others. */
   async #connect(): Promise<Link> {
-    const { endpoints, timeoutMs, clock } = this.#options;
+    const { endpoints, tls, timeoutMs, clock } = this.#options;
     const limitMs = Math.min(0.9 * timeoutMs, Math.max(shortestAttemptMs, timeoutMs / endpoints.length));
     let failure: unknown;
     for (const _ of endpoints) {
       const endpoint = endpoints[this.#next % endpoints.length] ?? '';
-      const link = new Link({ endpoint, credentials: this.#credentials, clock });
+      const servername = tls?.servername;
+      const link = new Link({ endpoint, credentials: this.#credentials, servername, clock });
       try {
         await link.connect(limitMs, this.#closed.signal);
         this.#accept(link);

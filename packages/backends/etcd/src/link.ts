@@ -13,6 +13,8 @@ import type { Services } from 'etcd3';
 export interface LinkOptions {
   readonly endpoint: string;
   readonly credentials: ChannelCredentials;
+  /** That the certificate must have, instead of the host of the endpoint. */
+  readonly servername?: string | undefined;
   readonly clock: Clock;
 }
 
@@ -33,12 +35,13 @@ export class Link {
   /** Of the clock's `monotonic()`: when it last said something. */
   #heardAt = -Infinity;
 
-  constructor({ endpoint, credentials, clock }: LinkOptions) {
+  constructor({ endpoint, credentials, servername, clock }: LinkOptions) {
     this.endpoint = endpoint;
     this.#clock = clock;
     const { protocol, host, hostname, port } = new URL(endpoint);
     const target = port === '' ? `${hostname}:${protocol === 'https:' ? 443 : 80}` : host;
-    this.#channel = new Channel(target, credentials, channelOptions);
+    const named = servername === undefined ? {} : { 'grpc.ssl_target_name_override': servername };
+    this.#channel = new Channel(target, credentials, { ...channelOptions, ...named });
     // All clients of etcd3 for this member over our channel, which we can look at and close.
     this.#host = new Host(target, credentials, { channelOverride: this.#channel });
   }

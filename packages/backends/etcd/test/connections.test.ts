@@ -56,6 +56,14 @@ describe.skipIf(!requireServer('etcd'))('connections', { timeout: 20_000 }, () =
     await watch.next(({ length }) => length === 0, { timeoutMs: 5_000, from: 2 });
   });
 
+  it('expect the name in the certificate that they are told to', async () => {
+    const server = await openServer({ tls: true });
+    const as = (servername: string) =>
+      openBackend({ endpoints: server.url, tls: { ca: server.tls?.ca, servername } });
+    expect(await as('localhost').getInstances('orders')).toEqual([]);
+    await expect(as('etcd.internal').getInstances('orders')).rejects.toThrow(/its certificate was refused/);
+  });
+
   it('speak TLS with users', async () => {
     const server = await openServer({
       tls: true,
