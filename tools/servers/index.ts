@@ -2,7 +2,7 @@ export { requireServer } from './availability.ts';
 export { ConsulServer, type ConsulServerOptions } from './consul-server.ts';
 export { etcdServers } from './etcd-binaries.ts';
 export { EtcdCluster } from './etcd-cluster.ts';
-export { EtcdServer, prefixRange, type EtcdServerOptions, type EtcdUser } from './etcd-server.ts';
+export { EtcdServer, prefixRange, type EtcdServerOptions } from './etcd-server.ts';
 export { externalRedisUrl, findRedisServer, redisServers } from './redis-binaries.ts';
 export { RedisCluster } from './redis-cluster.ts';
 export { RedisSentinel } from './redis-sentinel.ts';
