@@ -232,12 +232,12 @@ export class HeldInstances {
 
   async #renewOwn(): Promise<void> {
     const { store, clock } = this.#options;
-    const own = [...this.#leases].filter(([id]) => this.#own.has(id) && !this.#changing.has(id));
+    const own = [...this.#leases].filter(([id]) => this.#own.has(id));
     const renew = async ([id, held]: (typeof own)[number]): Promise<void> => {
       const startedAt = clock.monotonic();
       if (await store.pass(mainCheckId('ttl', id, this.#owner), held.instance.service))
         held.renewed(startedAt);
-      else if (this.#leases.get(id) === held) await this.#missed(id, held);
+      else if (this.#leases.get(id) === held && !this.#changing.has(id)) await this.#missed(id, held);
     };
     await Promise.all(own.map(renew));
   }

@@ -6,6 +6,7 @@ import {
   ConfigValidationError,
   createInstance,
   type DiscoveryError,
+  type Lease,
 } from '@sd/core';
 import { ConsulServer, requireServer } from '../../../../tools/servers/index.ts';
 import type { ConsulBackend } from '../src/index.ts';
@@ -56,7 +57,7 @@ describe.skipIf(!requireServer('consul'))('bad input', () => {
     const other = 'aaaaaaaa-0000-0000-0000-000000000002';
     await server.addToken(other, 'service "orders" { policy = "write" }');
     const few = openBackend({ url: server.url, token: other });
-    const leases = [];
+    const leases: Lease[] = [];
     for (let n = 1; n <= 8; n += 1) leases.push(await register(few, n));
     const ninth = await errorOf(register(few, 9));
     expect(ninth).toBeInstanceOf(AccessDeniedError);
