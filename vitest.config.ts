@@ -3,12 +3,11 @@ import { defineConfig } from 'vitest/config';
 import { workspacePackages } from './tools/workspace.ts';
 
 /** Tests of these mostly wait for servers: they come last, and more at once than there are cores. */
-const onServers = new Set(['@sd/redis', '@sd/consul', '@sd/etcd', '@sd/zookeeper']);
+const onServers = new Set(['@sd/redis', '@sd/consul', '@sd/zookeeper']);
 const whileWaiting = { maxWorkers: availableParallelism() + 1, sequence: { groupOrder: 1 } };
 
-/** Their suites want a machine to themselves for now: they run when they are named with --project. */
-const onDemand = new Set(['@sd/consul', '@sd/etcd', '@sd/zookeeper']);
-const isNamed = process.argv.some((argument) => argument.startsWith('--project'));
+/** A hundred clients of gRPC in one process, as a case has them, fill a core. */
+const onEtcd = { maxWorkers: availableParallelism() + 1, sequence: { groupOrder: 2 } };
 
 /** Many short files that share nothing: one process runs them in half the time. */
 const inOneProcess = new Set(['@sd/load-balancers']);
@@ -19,9 +18,7 @@ export default defineConfig({
   test: {
     coverage: { include: ['packages/**/src/**'] },
     projects: [
-      ...workspacePackages()
-        .filter(({ name }) => isNamed || !onDemand.has(name))
-        .map(({ name, folder }) => project(name, folder)),
+      ...workspacePackages().map(({ name, folder }) => project(name, folder)),
       { extends: true, test: { name: 'sim', include: ['tools/sim/test/*.test.ts'], testTimeout: 120_000 } },
       // These start npm, ESLint and the TypeScript compiler.
       { extends: true, test: { name: 'tools', include: ['tools/test/*.test.ts'], testTimeout: 30_000 } },
@@ -33,8 +30,6 @@ export default defineConfig({
 function project(name: string, folder: string) {
   const include = [`${folder}/{src,test}/**/*.test.ts`];
   const isolate = !inOneProcess.has(name);
-  return {
-    extends: true as const,
-    test: { name, include, isolate, ...(onServers.has(name) ? whileWaiting : {}) },
-  };
+  const schedule = name === '@sd/etcd' ? onEtcd : onServers.has(name) ? whileWaiting : {};
+  return { extends: true as const, test: { name, include, isolate, ...schedule } };
 }

@@ -1,10 +1,10 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { appendFileSync, closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findBinary } from './binaries.ts';
 import { onProcessEnd } from './exit-cleanup.ts';
+import { fastFolder } from './fast-folder.ts';
 import { freePorts } from './free-ports.ts';
 import type { StartOptions, TestServer } from './test-server.ts';
 import { until } from './until.ts';
@@ -13,7 +13,7 @@ import { until } from './until.ts';
 export abstract class ServerProcess implements TestServer {
   readonly host = '127.0.0.1';
   /** Removed by `stop()`. */
-  readonly folder = mkdtempSync(join(tmpdir(), 'sd-server-'));
+  readonly folder = mkdtempSync(join(fastFolder(), 'sd-server-'));
   /** The part of `folder` that `keepData: false` empties; also the working directory of the process. */
   readonly dataFolder = join(this.folder, 'data');
   readonly #logFile = join(this.folder, 'log');

@@ -140,9 +140,9 @@ export class HeldInstances {
     definition: ServiceDefinition,
     lease: ProcessLease,
   ): Promise<void> {
-    const isNew = await lease.grant();
+    const isFresh = (await lease.grant()) || lease.ageMs < this.#ttl / 20;
     const registering = this.#options.store.register(definition);
-    const [isKnown] = await Promise.all([isNew || lease.renew(), registering]);
+    const [isKnown] = await Promise.all([isFresh || lease.renew(), registering]);
     if (!isKnown) throw this.#lostBy(instance, lease);
   }
 

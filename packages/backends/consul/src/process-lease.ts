@@ -43,10 +43,14 @@ export class ProcessLease {
     return this.#granting !== undefined;
   }
 
+  /** Milliseconds of its time that have passed. */
+  get ageMs(): number {
+    return this.#options.clock.monotonic() - this.#renewedAt;
+  }
+
   /** Whether so much time has passed that Consul may have forgotten it. */
   get isOverdue(): boolean {
-    const { ttl, clock } = this.#options;
-    return clock.monotonic() - this.#renewedAt >= ttl;
+    return this.ageMs >= this.#options.ttl;
   }
 
   /** Makes Consul know it. @returns whether it has its full time by that */

@@ -61,9 +61,10 @@ export function describeService(instance: ServiceInstance, holder: Holder): Serv
 /** That the process lives: a TTL check, an alias of one, or what the agent itself asks the instance. */
 function mainCheck(instance: ServiceInstance, id: string, holder: Holder): CheckDefinition {
   const { check, owner, keptBy, deregisterAfterMs } = holder;
+  const isAlias = 'leaseId' in keptBy && check.kind === 'ttl';
   const common = {
     name: check.kind === 'ttl' ? 'The process lives' : `The instance answers (${check.kind})`,
-    checkid: mainCheckId('leaseId' in keptBy && check.kind === 'ttl' ? 'alias' : check.kind, id, owner),
+    checkid: isAlias ? mainCheckId('alias', id, keptBy.leaseId) : mainCheckId(check.kind, id, owner),
     notes: notesOf(owner),
     status: 'passing',
     timeout: '',
@@ -109,9 +110,12 @@ function statusCheck(status: string, id: string): CheckDefinition {
   };
 }
 
-/** Who takes an instance over has another check, so that its former holder no longer finds the one that it renews. */
-export const mainCheckId = (kind: ConsulCheck['kind'] | 'alias', id: string, owner: string): string =>
-  `${checkPrefix}${kind}:${id}:${owner}`;
+/**
+ * Who takes an instance over has another check, so that its former holder no longer finds the one that it renews; so has
+ * another lease, as Consul keeps the state of a check that it knows.
+ */
+export const mainCheckId = (kind: ConsulCheck['kind'] | 'alias', id: string, holder: string): string =>
+  `${checkPrefix}${kind}:${id}:${holder}`;
 
 /** The check whose state tells whether the process lives. */
 export const isMainCheck = (checkId: string): boolean =>

@@ -16,6 +16,7 @@ export class ConsulFront {
   readonly #server = createServer((incoming, outgoing) => this.#forward(incoming, outgoing));
   readonly #sockets = new Set<Socket>();
   #requests = 0;
+  #registrations = 0;
   #offset = firstOffset;
   #hidesIndex = false;
 
@@ -41,6 +42,10 @@ export class ConsulFront {
 
   get requests(): number {
     return this.#requests;
+  }
+
+  get registrations(): number {
+    return this.#registrations;
   }
 
   /** Those that are open. */
@@ -73,6 +78,7 @@ export class ConsulFront {
   #forward(incoming: IncomingMessage, outgoing: ServerResponse): void {
     this.#requests += 1;
     const { method, headers, url = '/' } = incoming;
+    if (url.includes('/agent/service/register')) this.#registrations += 1;
     const path = url.replace(/([?&]index=)(\d+)/, (_, name: string, index: string) => {
       return `${name}${Math.max(1, Number(index) - this.#offset)}`;
     });

@@ -97,17 +97,18 @@ export async function consulHarness(server: ConsulServer): Promise<RegistryHarne
       await Promise.all(backends.map((backend) => backend.close()));
       await Promise.all(proxies.map((proxy) => proxy.close()));
       await front.close();
-      await empty(server);
+      await empty(server, front.registrations);
     },
   };
 }
 
-async function empty(server: ConsulServer): Promise<void> {
+/** @param registrations how many there were: an agent that must tell of a thousand failed checks answers nobody else */
+async function empty(server: ConsulServer, registrations: number): Promise<void> {
   server.thaw();
+  if (registrations > 200) await server.kill();
   if (!server.isUp) await server.start({ keepData: false });
   await server.allowClients();
   const ids = [...(await server.listed('services')).keys()];
-  if (ids.length > 50) return server.restart({ keepData: false });
   for (const id of ids) await server.command('PUT', `agent/service/deregister/${id}`);
 }
 

@@ -60,7 +60,7 @@ describe.skipIf(!requireServer('consul'))('ConsulBackend', () => {
     const snapshot = await fetch(`${server.url}/v1/snapshot`);
     const saved = await snapshot.arrayBuffer();
     for (const weight of [2, 3, 4]) await lease.update(instance(1, { weight }));
-    const watch = await openWatch(openBackend({ url: server.url }));
+    const watch = await openWatch(openBackend({ url: server.url, waitMs: 1_000 }));
     expect(watch.latest).toMatchObject([{ weight: 4 }]);
 
     await fetch(`${server.url}/v1/snapshot`, { method: 'PUT', body: saved });
@@ -98,7 +98,6 @@ describe.skipIf(!requireServer('consul'))('ConsulBackend', () => {
       expect(leases.map(({ lost }) => lost.aborted)).toEqual(leases.map((_, n) => n > 7)),
     );
     expect(leases[9]?.lost.reason).toMatchObject({ reason: 'store-lost' });
-    expect(await backend.getInstances('orders')).toHaveLength(8);
 
     for (const each of instances.slice(8)) await backend.register(each, { ttl: 900 });
     expect(await backend.getInstances('orders')).toHaveLength(10);

@@ -22,6 +22,7 @@ import {
   type IWatchResponse,
 } from 'etcd3';
 import { etcdError, isLeaderless, isStaleToken, isUnreachable, type ErrorSource } from './etcd-errors.ts';
+import { KeepAliveStream } from './keep-alive-stream.ts';
 import { Link, type ServiceName } from './link.ts';
 import { Login } from './login.ts';
 
@@ -55,6 +56,12 @@ const breather = { baseMs: 100, capMs: 500 };
 const shortestAttemptMs = 1_000;
 
 /**
+ * After each connection that was given up in vain we wait twice as long, to this in milliseconds: a server that is slow
+ * because it has much to do would have yet more to do by new ones.
+ */
+const longestPatienceMs = 5_000;
+
+/**
  * One link at a time, to the first endpoint that answers: made when it is needed, forgotten when it breaks. Each request
  * has a deadline, and is tried anew within it where that can help: with a new token, at another endpoint, or when etcd
  * has a leader again. All that we ask may be asked twice.
@@ -69,6 +76,7 @@ export class Connection {
   readonly #closed = new AbortController();
   readonly #pending = new Set<(error: unknown) => void>();
   #link: Link | undefined;
+  #renewals: KeepAliveStream | undefined;
   #connecting: Promise<Link> | undefined;
   /** Where the next attempt to connect begins. */
   #next: number;
@@ -78,6 +86,8 @@ export class Connection {
   #revision = 0;
   /** Requests in succession that had no answer. */
   #unanswered = 0;
+  /** Connections in succession that were given up for their silence. */
+  #silences = 0;
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
@@ -102,30 +112,13 @@ export class Connection {
     return new LeaseClient(this.#callable(context));
   }
 
-  /** One request of a stream that etcd has for many. */
   keepAlive(id: string): Promise<ILeaseKeepAliveResponse> {
     return this.#request({}, async (link, { metadata, signal }) => {
-      const stream = await new LeaseClient(callableOn(link, metadata)).leaseKeepAlive();
-      const forget = onAbort(signal, () => stream.cancel());
-      try {
-        return await new Promise<ILeaseKeepAliveResponse>((resolve, reject) => {
-          const broken = onAbort(link.closed, () => reject(link.closed.reason));
-          stream.on('data', (answer) => {
-            broken();
-            link.heard();
-            resolve(answer);
-          });
-          stream.on('error', reject);
-          stream.on('end', () => reject(new Error('etcd ended the stream without an answer')));
-          stream.write({ ID: id });
-          stream.end();
-        });
-      } catch (error) {
-        stream.cancel();
-        throw error;
-      } finally {
-        forget();
-      }
+      const renewals = await this.#renewalsOver(link, metadata);
+      const startedAt = this.#options.clock.monotonic();
+      const answer = await renewals.renew(id, signal);
+      this.#answered(startedAt);
+      return answer;
     });
   }
 
@@ -164,14 +157,22 @@ export class Connection {
     this.#link?.close(closed);
   }
 
+  async #renewalsOver(link: Link, metadata: Metadata): Promise<KeepAliveStream> {
+    if (this.#renewals?.isOpenOn(link) === true) return this.#renewals;
+    const stream = await new LeaseClient(callableOn(link, metadata)).leaseKeepAlive();
+    if (this.#renewals?.isOpenOn(link) === true) stream.cancel();
+    else this.#renewals = new KeepAliveStream(stream, link);
+    return this.#renewals;
+  }
+
   #callable(context: RequestContext): ICallable<Link> {
     return {
       exec: <T>(service: ServiceName, method: string, payload: unknown): Promise<T> =>
         this.#request(context, async (link, { metadata, signal }) => {
           const known = this.#revision;
+          const startedAt = this.#options.clock.monotonic();
           const answer = await link.unary<T>(service, method, payload, { metadata, signal });
-          this.#unanswered = 0;
-          this.#breather.reset();
+          this.#answered(startedAt);
           this.#compare(link, known, answer);
           return answer;
         }),
@@ -246,7 +247,7 @@ export class Connection {
         if (signal.aborted || error instanceof AccessDeniedError) throw error;
         progress.failure = error;
         if (attempt.signal.aborted) {
-          if (!attempt.wasHeard()) this.drop(link, error);
+          if (!attempt.wasHeard()) this.#doubt(link, error);
         } else if (isStaleToken(error) && this.#login !== undefined && !hasNewToken) {
           hasNewToken = true;
           this.#login.forget(token);
@@ -299,8 +300,10 @@ export class Connection {
 
   /** To each endpoint in turn, so that one that does not answer leaves time for the others. */
   async #connect(): Promise<Link> {
-    const { endpoints, tls, timeoutMs, clock } = this.#options;
-    const limitMs = Math.min(0.9 * timeoutMs, Math.max(shortestAttemptMs, timeoutMs / endpoints.length));
+    const { endpoints, tls, clock } = this.#options;
+    const patienceMs = this.#patienceMs();
+    const limitMs = Math.min(0.9 * patienceMs, Math.max(shortestAttemptMs, patienceMs / endpoints.length));
+    const startedAt = clock.monotonic();
     let failure: unknown;
     for (const _ of endpoints) {
       const endpoint = endpoints[this.#next % endpoints.length] ?? '';
@@ -316,6 +319,7 @@ export class Connection {
         failure = this.#unreachable(error, endpoint);
       }
     }
+    if (clock.monotonic() - startedAt >= limitMs) this.#silences += 1;
     this.#pause(failure);
     throw failure;
   }
@@ -344,8 +348,29 @@ export class Connection {
     this.#unanswered += 1;
     // A member that is cut off from the others may go on to say something, and answer nothing.
     const isOfNoUse = this.#options.endpoints.length > 1 && this.#unanswered > 1;
-    if (link.heardAt >= startedAt && !isOfNoUse) return;
-    this.drop(link, new Error(`${link.endpoint} has not answered for ${this.#options.timeoutMs} ms`));
+    const reason = new Error(`${link.endpoint} has not answered for ${this.#options.timeoutMs} ms`);
+    if (isOfNoUse) this.drop(link, reason);
+    else if (link.heardAt < startedAt) this.#doubt(link, reason);
+  }
+
+  /** Gives it up if it has been silent for long enough. */
+  #doubt(link: Link, reason: unknown): void {
+    // Part of the limit of a request may have gone by before it was sent.
+    if (!link.isOpen || link.silentMs < 0.8 * this.#patienceMs()) return;
+    this.#silences += 1;
+    this.drop(link, reason);
+  }
+
+  #patienceMs(): number {
+    const { timeoutMs } = this.#options;
+    return Math.min(timeoutMs * 2 ** this.#silences, Math.max(timeoutMs, longestPatienceMs));
+  }
+
+  #answered(startedAt: number): void {
+    const { clock, timeoutMs } = this.#options;
+    this.#unanswered = 0;
+    if (clock.monotonic() - startedAt < timeoutMs / 10) this.#silences = 0;
+    this.#breather.reset();
   }
 
   /** A link that tells of an older state than before leads to another store now, or to one that was set back. */

@@ -34,6 +34,8 @@ export class Link {
   readonly #pending = new Set<(reason: unknown) => void>();
   /** Of the clock's `monotonic()`: when it last said something. */
   #heardAt = -Infinity;
+  /** When it was asked the first thing since. */
+  #askedAt: number | undefined;
 
   constructor({ endpoint, credentials, servername, clock }: LinkOptions) {
     this.endpoint = endpoint;
@@ -59,9 +61,20 @@ export class Link {
     return this.#heardAt;
   }
 
+  /** Milliseconds for which it has owed an answer, and said nothing at all. */
+  get silentMs(): number {
+    return this.#askedAt === undefined ? 0 : this.#clock.monotonic() - this.#askedAt;
+  }
+
+  /** Whoever asks for something over it says so. */
+  asked(): void {
+    this.#askedAt ??= this.#clock.monotonic();
+  }
+
   /** Whoever gets an answer over it says so. */
   heard(): void {
     this.#heardAt = this.#clock.monotonic();
+    this.#askedAt = undefined;
   }
 
   /** @throws why there is no connection, in the words of the network; it is closed then */
@@ -111,6 +124,7 @@ export class Link {
       this.#closed.signal.throwIfAborted();
       const client = this.client(service);
       const send = Reflect.get(client, method) as UnaryMethod<T>;
+      this.asked();
       const call = send.call(client, payload, metadata, {}, (error, answer) => {
         forget();
         this.#pending.delete(giveUp);

@@ -141,7 +141,7 @@ describe.skipIf(!requireServer('etcd'))('bad input', { timeout: 20_000 }, () => 
     expect(lease.lost.aborted).toBe(false);
     expect(ids(watch.latest ?? [])).toEqual(['orders-1']);
     async function keepAlives(): Promise<number> {
-      return server.metric('grpc_server_started_total', 'grpc_method="LeaseKeepAlive"');
+      return server.metric('grpc_server_msg_received_total', 'grpc_method="LeaseKeepAlive"');
     }
   });
 

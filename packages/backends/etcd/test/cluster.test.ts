@@ -11,5 +11,5 @@ describe.skipIf(!requireServer('etcd'))('cluster', () => {
   });
   afterAll(() => deployment.stop());
 
-  describeBackend('EtcdBackend', () => etcdHarness(deployment));
+  describeBackend('EtcdBackend', () => etcdHarness(deployment), { timeoutMs: 60_000 });
 });

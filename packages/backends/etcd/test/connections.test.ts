@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { eventually } from '@sd/testkit';
-import { requireServer } from '../../../../tools/servers/index.ts';
+import { requireServer, type EtcdServer } from '../../../../tools/servers/index.ts';
 import {
   ids,
   instance,
@@ -40,10 +40,10 @@ describe.skipIf(!requireServer('etcd'))('connections', { timeout: 20_000 }, () =
     const watch = await openWatch(openBackend({ endpoints: server.url }));
 
     await backend.close();
-    const keepAlives = await started(server, 'LeaseKeepAlive');
+    const keepAlives = await received(server, 'LeaseKeepAlive');
     await watch.next(({ length }) => length === 0, { timeoutMs: 3_000, from: 1 });
 
-    expect(await started(server, 'LeaseKeepAlive')).toBe(keepAlives);
+    expect(await received(server, 'LeaseKeepAlive')).toBe(keepAlives);
   });
 
   it('speak TLS, and verify the certificate', async () => {
@@ -117,7 +117,11 @@ describe.skipIf(!requireServer('etcd'))('connections', { timeout: 20_000 }, () =
     expect(await backend.getInstances('orders')).toEqual([]);
   });
 
-  async function started(server: Awaited<ReturnType<typeof openServer>>, method: string): Promise<number> {
+  async function started(server: EtcdServer, method: string): Promise<number> {
     return server.metric('grpc_server_started_total', `grpc_method="${method}"`);
+  }
+
+  async function received(server: EtcdServer, method: string): Promise<number> {
+    return server.metric('grpc_server_msg_received_total', `grpc_method="${method}"`);
   }
 });

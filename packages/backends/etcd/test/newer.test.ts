@@ -13,5 +13,5 @@ describe.skipIf(!requireServer('etcd') || newer === undefined)('3.5', () => {
   });
   afterAll(() => deployment.stop());
 
-  describeBackend('EtcdBackend', () => etcdHarness(deployment));
+  describeBackend('EtcdBackend', () => etcdHarness(deployment), { timeoutMs: 60_000 });
 });

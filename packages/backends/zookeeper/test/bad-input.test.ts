@@ -17,7 +17,7 @@ const digest = (credentials: string): ZooKeeperBackendOptions => ({
   auth: { scheme: 'digest', credentials },
 });
 
-describe.skipIf(!requireServer('zookeeper'))('bad input', () => {
+describe.skipIf(!requireServer('zookeeper'))('bad input', { timeout: 30_000 }, () => {
   let server: ZooKeeperServer;
   let stranger: Stranger;
   let root = '';
@@ -252,7 +252,7 @@ describe.skipIf(!requireServer('zookeeper'))('bad input', () => {
   });
 });
 
-describe.skipIf(!requireServer('zookeeper'))('TLS', () => {
+describe.skipIf(!requireServer('zookeeper'))('TLS', { timeout: 30_000 }, () => {
   let server: ZooKeeperServer;
   const secure = (at: ZooKeeperServer) => ({ host: at.host, port: at.securePort });
   beforeAll(async () => {

@@ -8,7 +8,7 @@ import { ids, instance } from './open-backend.ts';
 
 const ttl = 4_000;
 
-describe.skipIf(!requireServer('zookeeper'))('an ensemble of three', () => {
+describe.skipIf(!requireServer('zookeeper'))('an ensemble of three', { timeout: 30_000 }, () => {
   let group: ZooKeeperEnsemble;
   let roots = 0;
   beforeAll(async () => {

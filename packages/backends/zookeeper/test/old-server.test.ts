@@ -16,7 +16,7 @@ const since35 = new Set<number>([...since36, ops.createContainer, ops.removeWatc
 describe.skipIf(!requireServer('zookeeper')).each([
   ['3.5', since36],
   ['3.4', since35],
-])('with a server as it was in %s', (_, unknown) => {
+])('with a server as it was in %s', { timeout: 30_000 }, (_, unknown) => {
   let server: ZooKeeperServer;
   let stranger: Stranger;
   let root = '';

