@@ -3,11 +3,8 @@ import { defineConfig } from 'vitest/config';
 import { workspacePackages } from './tools/workspace.ts';
 
 /** Tests of these mostly wait for servers: they come last, and more at once than there are cores. */
-const onServers = new Set(['@sd/redis', '@sd/consul', '@sd/zookeeper']);
-const whileWaiting = { maxWorkers: availableParallelism() + 1, sequence: { groupOrder: 1 } };
-
-/** A hundred clients of gRPC in one process, as a case has them, fill a core. */
-const onEtcd = { maxWorkers: availableParallelism() + 1, sequence: { groupOrder: 2 } };
+const onServers = new Set(['@sd/redis', '@sd/consul', '@sd/etcd', '@sd/zookeeper']);
+const whileWaiting = { maxWorkers: availableParallelism() + 2, sequence: { groupOrder: 1 } };
 
 /** Many short files that share nothing: one process runs them in half the time. */
 const inOneProcess = new Set(['@sd/load-balancers']);
@@ -30,6 +27,6 @@ export default defineConfig({
 function project(name: string, folder: string) {
   const include = [`${folder}/{src,test}/**/*.test.ts`];
   const isolate = !inOneProcess.has(name);
-  const schedule = name === '@sd/etcd' ? onEtcd : onServers.has(name) ? whileWaiting : {};
+  const schedule = onServers.has(name) ? whileWaiting : {};
   return { extends: true as const, test: { name, include, isolate, ...schedule } };
 }
