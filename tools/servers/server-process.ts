@@ -1,6 +1,15 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFileSync, closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import {
+  appendFileSync,
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { findBinary } from './binaries.ts';
 import { onProcessEnd } from './exit-cleanup.ts';
@@ -105,9 +114,12 @@ export abstract class ServerProcess implements TestServer {
     await this.start(options);
   }
 
+  /** It answers nothing any more when this returns: each of its threads stops by itself. */
   freeze(): void {
     this.#child?.kill('SIGSTOP');
     this.#frozen = true;
+    const deadline = Date.now() + 1_000;
+    while (isRunning(this.#child) && !isStopped(this.pid) && Date.now() < deadline);
   }
 
   thaw(): void {
@@ -158,6 +170,17 @@ export abstract class ServerProcess implements TestServer {
 }
 
 /** A command that could not be run has no pid. */
+/** As Linux tells it; elsewhere there is nothing to wait for. */
+function isStopped(pid: number): boolean {
+  try {
+    return readdirSync(`/proc/${pid}/task`).every((thread) =>
+      /\) [TXZ] /.test(readFileSync(`/proc/${pid}/task/${thread}/stat`, 'utf8')),
+    );
+  } catch {
+    return process.platform !== 'linux';
+  }
+}
+
 function isRunning(child: ChildProcess | undefined): boolean {
   return child?.pid !== undefined && child.exitCode === null && child.signalCode === null;
 }

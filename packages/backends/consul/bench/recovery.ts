@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { systemRng, type Lease } from '@sd/core';
-import { FaultProxy, realTime, silentLogger, ViewRecorder } from '@sd/testkit';
+import { eventually, FaultProxy, realTime, silentLogger, ViewRecorder } from '@sd/testkit';
 import { ConsulBackend } from '../src/index.ts';
 import { example, Stage } from './stage.ts';
 import { figure, printTable } from './table.ts';
@@ -67,7 +67,9 @@ export async function measureRecovery(): Promise<void> {
       return since();
     })();
     const seen = (async () => {
-      await server.command('PUT', 'agent/service/register', { Name: 'orders', ID: `new-${index}`, Port: 9 });
+      const change = { Name: 'orders', ID: `new-${index}`, Port: 9 };
+      // A server that has just started may break a connection.
+      await eventually(() => server.command('PUT', 'agent/service/register', change), { timeoutMs: 10_000 });
       await view
         .shows((all) => all.some(({ id }) => id.endsWith(`new-${index}`)), 60_000)
         .catch(() => undefined);

@@ -34,6 +34,8 @@ export class EphemeralNode implements Placement {
   #work: Promise<unknown> = Promise.resolve();
   #writes = 0;
   #epoch = 0;
+  /** What was found while it was being written, which may have been written by somebody else. */
+  #doubt: { readonly connection: Connection; readonly version: number } | undefined;
 
   /** @throws {ConfigValidationError} what a node cannot hold */
   constructor(instance: ServiceInstance, session: LeaseSession, tree: Tree) {
@@ -59,6 +61,10 @@ export class EphemeralNode implements Placement {
       const problem = `"${this.path}" is created and deleted by others all the time`;
       throw new BackendUnavailableError('zookeeper', problem, { service: this.#service });
     }
+  }
+
+  isPlaced(): boolean {
+    return this.#state === 'placed';
   }
 
   /** From now on its loss is that of the lease. */
@@ -100,16 +106,21 @@ export class EphemeralNode implements Placement {
 
   /** Looks whether it is still ours and as we left it, and watches it anew. @throws when the connection breaks */
   async check(connection: Connection): Promise<void> {
-    if (!this.#isPlaced()) return;
+    if (!this.isPlaced()) return;
     const epoch = this.#epoch;
     const isQuiet = this.#writes === 0;
     const found = await this.#find(connection);
-    if (!this.#isPlaced()) return;
+    if (!this.isPlaced()) return;
     if (typeof found === 'string') {
       this.lose(found);
       return;
     }
-    if (!isQuiet || epoch !== this.#epoch || found.version === this.#version) return;
+    if (!isQuiet || epoch !== this.#epoch) {
+      this.#doubt = { connection, version: found.version };
+      this.#resolveDoubt();
+      return;
+    }
+    if (found.version === this.#version) return;
     try {
       const { version } = await connection.send(setData(this.path, this.#text, found.version));
       if (epoch === this.#epoch) this.#version = version;
@@ -127,8 +138,12 @@ export class EphemeralNode implements Placement {
     this.#lease?.drop(loss);
   }
 
-  #isPlaced(): boolean {
-    return this.#state === 'placed';
+  /** Once nothing is being written. */
+  #resolveDoubt(): void {
+    const { connection, version } = this.#doubt ?? {};
+    if (this.#writes > 0) return;
+    this.#doubt = undefined;
+    if (version !== undefined && version !== this.#version) this.onChange(connection);
   }
 
   async #write(connection: Connection, text: string): Promise<void> {
@@ -204,6 +219,7 @@ export class EphemeralNode implements Placement {
     const turn = this.#work.then(ask).finally(() => {
       this.#writes -= 1;
       this.#epoch += 1;
+      this.#resolveDoubt();
     });
     this.#work = turn.catch(() => undefined);
     try {

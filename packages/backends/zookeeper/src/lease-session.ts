@@ -6,7 +6,7 @@ import type { Connection } from './protocol/connection.ts';
 import type { Connector } from './protocol/connector.ts';
 import { newSession } from './protocol/handshake.ts';
 import { exists, remove, sync } from './protocol/requests.ts';
-import { hasCode } from './protocol/zookeeper-error.ts';
+import { hasCode, ZooKeeperError } from './protocol/zookeeper-error.ts';
 import { refusal, type Refusal } from './reader.ts';
 import { isDenial } from './zookeeper-errors.ts';
 
@@ -92,12 +92,16 @@ export class LeaseSession {
   }
 
   async #connected(): Promise<Connection> {
-    const { closed, clock } = this.#options;
-    closed.throwIfAborted();
-    if (this.#isOver) throw new ConnectError('expired', 'the session has ended');
+    const { clock } = this.#options;
+    this.#assertInUse();
     if (this.#connection?.isOpen === true) return this.#connection;
     if (this.#refused !== undefined && clock.monotonic() < this.#refused.until) throw this.#refused.error;
     return this.#open();
+  }
+
+  #assertInUse(): void {
+    this.#options.closed.throwIfAborted();
+    if (this.#isOver) throw new ConnectError('expired', 'the session has ended');
   }
 
   #open(): Promise<Connection> {
@@ -112,10 +116,15 @@ export class LeaseSession {
     try {
       await node.place();
       this.#unwanted.delete(node.path);
+      if (before?.isPlaced() === true) before.lose('replaced');
     } catch (error) {
-      if (this.#nodes.get(node.path) !== node) throw error;
+      if (this.#nodes.get(node.path) !== node) {
+        // The session has ended, which told nobody but the node that was to take its place.
+        if (this.#isOver) before?.lose('expired');
+        throw error;
+      }
       this.removeLater(node);
-      if (before !== undefined) {
+      if (before?.isPlaced() === true) {
         this.#unwanted.delete(node.path);
         this.#nodes.set(node.path, before);
         before.onChange(this.#connection);
@@ -140,8 +149,11 @@ export class LeaseSession {
 
   /** @param version that it probably has */
   async remove(connection: Connection, node: EphemeralNode, version: number): Promise<void> {
-    // A later registration of the same has it now.
-    if (this.#nodes.get(node.path) === node) await this.#removeOwn(connection, node.path, version);
+    const holder = this.#nodes.get(node.path);
+    // Unless a later registration of the same has it now. Nobody waits for a removal any more that comes too late.
+    if (holder !== node && (holder !== undefined || !this.#unwanted.has(node.path))) return;
+    await this.#removeOwn(connection, node.path, version);
+    this.#unwanted.delete(node.path);
   }
 
   /** Without a goodbye: what hangs on the session ends when ZooKeeper has not heard of it for its ttl. */
@@ -153,6 +165,7 @@ export class LeaseSession {
   }
 
   async #removeOwn(connection: Connection, path: string, version: number): Promise<void> {
+    const holder = this.#nodes.get(path);
     for (let next = version; ;) {
       try {
         await connection.send(remove(path, next));
@@ -164,7 +177,7 @@ export class LeaseSession {
           if (hasCode(missing, 'NoNode')) return undefined;
           throw missing;
         });
-        if (stat?.ephemeralOwner !== this.id) return;
+        if (stat?.ephemeralOwner !== this.id || this.#nodes.get(path) !== holder) return;
         next = stat.version;
       }
     }
@@ -194,10 +207,6 @@ export class LeaseSession {
 
   async #resume(connection: Connection): Promise<void> {
     const { closed, ttl, logger } = this.#options;
-    if (closed.aborted || this.#isOver) {
-      connection.close();
-      throw closed.reason ?? new ConnectError('expired', 'the session has ended');
-    }
     connection.listen({
       onEvent: (path) => this.#nodes.get(path)?.onChange(connection),
       onLost: (error) => this.#lose(connection, error),
@@ -208,18 +217,23 @@ export class LeaseSession {
       logger.warn(`ZooKeeper gives a session of ${given} ms where ${ttl} were asked for: instances ${what}`);
     }
     try {
+      this.#assertInUse();
       // This server may not know yet what another one was told.
       const synced = this.#nodes.size > 0 ? connection.send(sync('/')) : undefined;
       const unwanted = [...this.#unwanted].map(async (path) => {
         // No node has this version: it is looked up whose it is.
-        if (!this.#nodes.has(path)) await this.#removeOwn(connection, path, -2);
+        if (!this.#nodes.has(path))
+          await this.#removeOwn(connection, path, -2).catch((error: unknown) => {
+            if (!(error instanceof ZooKeeperError)) throw error; // who may not remove it could not create it either
+          });
         this.#unwanted.delete(path);
       });
       const placed = [...this.#nodes.values()].map((node) => node.check(connection));
       await Promise.all([synced, ...unwanted, ...placed]);
       if (!connection.isOpen) throw new Error('the server closed the connection');
+      this.#assertInUse();
     } catch (error) {
-      connection.close();
+      connection.close({ endSession: this.#isOver && !closed.aborted });
       throw error;
     }
   }

@@ -1,6 +1,7 @@
 import { dirname } from 'node:path/posix';
 import {
   ConfigValidationError,
+  DiscoveryError,
   validateServiceName,
   type MalformedEntries,
   type ServiceInstance,
@@ -31,6 +32,8 @@ interface ReadOptions {
   readonly watch?: boolean;
 }
 
+const unreadable = 'its ACL does not let us read it';
+
 /** A little less than a server takes by default (jute.maxbuffer), as the path and the ACL go with it. */
 const maxDataLength = 1_000_000;
 
@@ -55,7 +58,15 @@ export class Tree {
 
   /** @throws {ConfigValidationError} what is more than a node can hold */
   encode(instance: ServiceInstance): string {
-    const text = this.#options.codec.encode(instance);
+    const { service } = instance;
+    let text: string;
+    try {
+      text = this.#options.codec.encode(instance);
+    } catch (error) {
+      if (error instanceof DiscoveryError) throw error;
+      const issue = { field: 'codec', received: `an encode() that threw ${String(error)}`, expected: 'text' };
+      throw new ConfigValidationError('ZooKeeperBackend', [issue], { service });
+    }
     const bytes = Buffer.byteLength(text);
     if (bytes <= maxDataLength) return text;
     const issue = {
@@ -63,7 +74,7 @@ export class Tree {
       received: `an instance of ${bytes} bytes`,
       expected: `at most ${maxDataLength} bytes as the codec writes it`,
     };
-    throw new ConfigValidationError('Service instance', [issue], { service: instance.service });
+    throw new ConfigValidationError('Service instance', [issue], { service });
   }
 
   /** Names of services and ids have no character that means something in a path. */
@@ -119,11 +130,15 @@ export class Tree {
       connection,
       names.map((name) => this.pathOf(name)),
     );
-    return names.filter((_, index) => {
+    const isDenied = (node: unknown): boolean => hasCode(node, 'NoAuth');
+    const isAllDenied = nodes.length > 0 && nodes.every(isDenied);
+    return names.filter((service, index) => {
       const node = nodes[index];
       if (!(node instanceof ZooKeeperError)) return (node?.stat.children ?? 0) > 0;
       if (hasCode(node, 'NoNode')) return false;
-      throw node;
+      if (!isDenied(node) || isAllDenied) throw node;
+      this.#options.malformed.report({ service, key: this.pathOf(service), problem: unreadable });
+      return false;
     });
   }
 
@@ -160,7 +175,7 @@ export class Tree {
       const key = paths[index] ?? '';
       if (node === undefined || hasCode(node, 'NoNode')) return undefined;
       if (hasCode(node, 'NoAuth')) {
-        malformed.report({ service, key, problem: 'its ACL does not let us read it' });
+        malformed.report({ service, key, problem: unreadable });
         return undefined;
       }
       if (node instanceof ZooKeeperError) throw node;

@@ -74,6 +74,9 @@ const aclEntry = v.strictObject(
   aclText,
 );
 
+const aclList = v.pipe(v.array(aclEntry, aclText), v.minLength(1, aclText));
+const aclName = v.picklist(['open', 'creator', 'creator-world-read'], aclText);
+
 const { clock, rng, logger } = followOptions.entries;
 
 const schema = v.pipe(
@@ -101,10 +104,8 @@ const schema = v.pipe(
         ),
       ),
       acl: v.optional(
-        v.union(
-          [v.picklist(['open', 'creator', 'creator-world-read']), v.pipe(v.array(aclEntry), v.minLength(1))],
-          aclText,
-        ),
+        // By what it is, so that what is wrong with an entry is said of the entry: the list may hold hashes of passwords.
+        v.lazy((given) => (Array.isArray(given) ? aclList : aclName)),
       ),
       tls: v.optional(v.union([v.boolean(), tlsOptions], 'a boolean, or ca, cert, key and servername')),
       timeoutMs: durationOption(50),

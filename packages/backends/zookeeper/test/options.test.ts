@@ -34,6 +34,12 @@ describe('ZooKeeperBackend refuses', () => {
     ],
     ['auth without credentials', { auth: { scheme: 'digest' } }, 'auth.credentials', /credentials/],
     ['an acl that does not exist', { acl: 'everybody' }, 'acl', /"open", "creator"/],
+    [
+      'an acl with a wrong entry',
+      { acl: [{ perms: 31, scheme: 'digest', id: 'app:hash' }] },
+      'acl.0.permissions',
+      /^(?!.*app:hash)/,
+    ],
     ['an acl of nobody', { acl: [] }, 'acl', /./],
     ['an acl of the creator for nobody', { acl: 'creator' }, '', /auth, or tls with a certificate/],
     ['tls that is none', { tls: 'yes' }, 'tls', /a boolean, or ca, cert, key and servername/],

@@ -1,14 +1,15 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
-import { BackendUnavailableError, type Lease } from '@sd/core';
+import { AccessDeniedError, BackendUnavailableError, type Lease } from '@sd/core';
 import { eventually, FaultProxy } from '@sd/testkit';
 import { requireServer, ZooKeeperServer } from '../../../../tools/servers/index.ts';
-import { exists, getChildren, getData, setData } from '../src/protocol/requests.ts';
+import { create, exists, getChildren, getData, permissions, setData } from '../src/protocol/requests.ts';
 import { hasCode } from '../src/protocol/zookeeper-error.ts';
 import type { ZooKeeperBackendOptions } from '../src/index.ts';
 import { ids, instance, openBackend, openServer, openWatch, strangerAt } from './open-backend.ts';
 import type { Stranger } from './stranger.ts';
 
 const ttl = 1_000;
+const nobody = [{ permissions: permissions.all, scheme: 'digest', id: 'nobody:x' }];
 
 describe.skipIf(!requireServer('zookeeper'))('what ZooKeeper may do', { timeout: 30_000 }, () => {
   let server: ZooKeeperServer;
@@ -188,6 +189,41 @@ describe.skipIf(!requireServer('zookeeper'))('what ZooKeeper may do', { timeout:
     await lease.update(instance(1)); // after whatever the first has still sent
     expect(ids(await backend.getInstances('orders'))).toEqual(['orders-1']);
     expect(lease.lost.aborted).toBe(false);
+  });
+
+  it('is asked to register once more what is registered, and that is given up: the first lease is told', async () => {
+    const backend = open();
+    const lease = await backend.register(instance(1), { ttl });
+    const giveUp = new AbortController();
+    const next = backend.register({ ...instance(1), weight: 2 }, { ttl, signal: giveUp.signal });
+    giveUp.abort(new Error('changed my mind'));
+    await expect(next).rejects.toThrow('changed my mind');
+    expect(await reasonOf(lease)).toBe('replaced');
+    await eventually(async () => expect(await backend.getInstances('orders')).toEqual([]));
+  });
+
+  it('denies one registration: the others of its session are resumed all the same', async () => {
+    const anybody = [{ permissions: permissions.all, scheme: 'world', id: 'anyone' }];
+    await stranger.do(create(root, { data: '', acl: anybody, kind: 'persistent' }));
+    await stranger.do(create(`${root}/secret`, { data: '', acl: nobody, kind: 'persistent' }));
+    const backend = open();
+    const lease = await backend.register(instance(1), { ttl: 20_000 });
+    const owner = (await ownerOf(1)) ?? 0n;
+    await expect(backend.register(instance(1, 'secret'), { ttl: 20_000 })).rejects.toThrow(AccessDeniedError);
+
+    await stranger.interrupt(owner, server);
+
+    await lease.update({ ...instance(1), weight: 5 });
+    expect(await backend.getInstances('orders')).toMatchObject([{ weight: 5 }]);
+    expect(await ownerOf(1)).toBe(owner);
+  });
+
+  it('lets us see one service of two: the other is left out of the list, and reported', async () => {
+    const backend = open();
+    await backend.register(instance(1), { ttl });
+    await stranger.do(create(`${root}/secret`, { data: '', acl: nobody, kind: 'persistent' }));
+    expect(await backend.listServices()).toEqual(['orders']);
+    expect(backend.malformed.count).toBe(1);
   });
 
   it('is told of a release after the next registration of the same: that stays', async () => {

@@ -28,7 +28,7 @@ export function connectFrame(session: SessionState, timeoutMs: number): Buffer {
   return new JuteWriter()
     .int(0)
     .long(session.isDoubtful ? 0n : session.lastZxid)
-    .int(timeoutMs)
+    .int(Math.min(timeoutMs, 0x7f_ff_ff_ff))
     .long(session.id)
     .bytes(session.password)
     .bool(false)
