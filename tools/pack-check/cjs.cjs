@@ -1,8 +1,11 @@
 const assert = require('node:assert/strict');
 const { createServer } = require('node:http');
 const { DiscoveryClient, ServiceClient, ServiceRegistry } = require('@sd/client');
+const { ConsulBackend } = require('@sd/consul');
+const { EtcdBackend } = require('@sd/etcd');
 const { MemoryBackend } = require('@sd/memory');
 const { RedisBackend } = require('@sd/redis');
+const { ZooKeeperBackend } = require('@sd/zookeeper');
 
 const server = createServer((request, response) => response.end(JSON.stringify({ path: request.url })));
 
@@ -16,6 +19,7 @@ server.listen(0, '127.0.0.1', async () => {
   assert.deepEqual(await orders.get('/42').json(), { path: '/42' });
 
   await registration.drain();
-  const redis = new RedisBackend(); // finds its scripts; it connects when it is used
-  for (const each of [orders, discovery, registry, backend, redis]) await each.close();
+  // They find what they need; they connect when they are used.
+  const stores = [new ConsulBackend(), new EtcdBackend(), new RedisBackend(), new ZooKeeperBackend()];
+  for (const each of [orders, discovery, registry, backend, ...stores]) await each.close();
 });

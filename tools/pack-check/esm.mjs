@@ -2,8 +2,11 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { DiscoveryClient, ServiceClient, ServiceRegistry } from '@sd/client';
+import { ConsulBackend } from '@sd/consul';
+import { EtcdBackend } from '@sd/etcd';
 import { MemoryBackend } from '@sd/memory';
 import { RedisBackend } from '@sd/redis';
+import { ZooKeeperBackend } from '@sd/zookeeper';
 
 const server = createServer((request, response) => response.end(JSON.stringify({ path: request.url })));
 await once(server.listen(0, '127.0.0.1'), 'listening');
@@ -17,5 +20,6 @@ const orders = new ServiceClient({ service: 'orders', discovery });
 assert.deepEqual(await orders.get('/42').json(), { path: '/42' });
 
 await registration.drain();
-const redis = new RedisBackend(); // finds its scripts; it connects when it is used
-for (const each of [orders, discovery, registry, backend, redis]) await each.close();
+// They find what they need; they connect when they are used.
+const stores = [new ConsulBackend(), new EtcdBackend(), new RedisBackend(), new ZooKeeperBackend()];
+for (const each of [orders, discovery, registry, backend, ...stores]) await each.close();

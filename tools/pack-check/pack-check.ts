@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { publishedPackages, root } from '../workspace.ts';
 
 const programs = ['esm.mjs', 'cjs.cjs'];
-const installed = ['@sd/client', '@sd/memory', '@sd/redis'];
+const installed = ['client', 'consul', 'etcd', 'memory', 'redis', 'zookeeper'].map((name) => `@sd/${name}`);
 
 const folder = mkdtempSync(join(tmpdir(), 'sd-pack-check-'));
 try {
