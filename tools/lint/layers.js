@@ -38,5 +38,5 @@ export const boundaries = {
 /** What tests and benchmarks may import besides. Servers are started by tests alone, so they are no package. */
 export const testBoundaries = {
   ...boundaries,
-  allow: ['^@sd/(memory|testkit)$', '/tools/servers/'],
+  allow: ['^@sd/(memory|testkit)$', '/tools/(bench|servers)/'],
 };

@@ -15,6 +15,7 @@ export { describeBackend, type DescribeBackendOptions } from './describe-backend
 export { eventually, type EventuallyOptions } from './eventually.ts';
 export { FaultProxy } from './fault-proxy.ts';
 export type { FaultProxyOptions, FaultProxyTarget, Faults } from './fault-proxy-options.ts';
+export { networkOf } from './proxied-network.ts';
 export { haltableClock, type HaltableClock } from './haltable-clock.ts';
 export { keepPublished } from './keep-published.ts';
 export { silentLogger } from './silent-logger.ts';

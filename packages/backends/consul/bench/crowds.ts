@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ConsulFront } from '../test/consul-front.ts';
 import { example, Stage } from './stage.ts';
-import { figure, printTable } from './table.ts';
+import { figure, printTable } from '../../../../tools/bench/table.ts';
 
 /** A thousand instances, and a thousand watched services, in one process. */
 export async function measureCrowds(count: number): Promise<void> {

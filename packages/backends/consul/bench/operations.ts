@@ -1,6 +1,6 @@
 import type Consul from 'consul';
 import { example, rate, Stage } from './stage.ts';
-import { figure, printTable } from './table.ts';
+import { figure, printTable } from '../../../../tools/bench/table.ts';
 
 /** Registering, renewing and looking up, beside the library by itself. */
 export async function measureOperations(count: number): Promise<void> {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { quantile, Stage } from './stage.ts';
-import { figure, printTable } from './table.ts';
+import { figure, printTable } from '../../../../tools/bench/table.ts';
 
 /** From the request that changes an instance to the watcher that sees it: ours and the library's own watch, at once. */
 export async function measurePropagation(changes: number): Promise<void> {

@@ -3,7 +3,7 @@ import { systemRng, type Lease } from '@sd/core';
 import { eventually, FaultProxy, realTime, silentLogger, ViewRecorder } from '@sd/testkit';
 import { ConsulBackend } from '../src/index.ts';
 import { example, Stage } from './stage.ts';
-import { figure, printTable } from './table.ts';
+import { figure, printTable } from '../../../../tools/bench/table.ts';
 
 const ttl = 6_000;
 

@@ -4,7 +4,7 @@ import { EtcdServer } from '../../../../tools/servers/index.ts';
 import { Connection } from '../src/connection.ts';
 import { EtcdBackend } from '../src/index.ts';
 import { instanceOf, median, range, timeOf } from './measure.ts';
-import { figure, printTable } from './table.ts';
+import { figure, printTable } from '../../../../tools/bench/table.ts';
 
 const rounds = 5;
 const many = 1_000;

@@ -4,7 +4,7 @@ import { FaultProxy, silentLogger } from '@sd/testkit';
 import { EtcdServer } from '../../../../tools/servers/index.ts';
 import { EtcdBackend } from '../src/index.ts';
 import { instanceOf, range, timeOf } from './measure.ts';
-import { figure, printTable } from './table.ts';
+import { figure, printTable } from '../../../../tools/bench/table.ts';
 
 const restMs = 10_000;
 const ttl = 15_000;

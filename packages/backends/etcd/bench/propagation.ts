@@ -3,7 +3,7 @@ import { Etcd3 } from 'etcd3';
 import { EtcdServer } from '../../../../tools/servers/index.ts';
 import { EtcdBackend } from '../src/index.ts';
 import { instanceOf, quantile } from './measure.ts';
-import { figure, printTable } from './table.ts';
+import { figure, printTable } from '../../../../tools/bench/table.ts';
 
 const times = 2_000;
 const warmUp = 200;

@@ -4,7 +4,7 @@ import { FaultProxy, silentLogger } from '@sd/testkit';
 import { EtcdCluster, EtcdServer } from '../../../../tools/servers/index.ts';
 import { EtcdBackend } from '../src/index.ts';
 import { instanceOf, range } from './measure.ts';
-import { figure, printTable } from './table.ts';
+import { figure, printTable } from '../../../../tools/bench/table.ts';
 
 const ttl = 3_000;
 const providers = 20;

@@ -3,11 +3,11 @@ import { systemClock, type Clock } from '@sd/core';
 import {
   FaultProxy,
   haltableClock,
+  networkOf,
   realTime,
   silentLogger,
   type BackendClient,
   type ClientOptions,
-  type Network,
   type RegistryHarness,
 } from '@sd/testkit';
 import type { EtcdServer } from '../../../../tools/servers/index.ts';
@@ -138,29 +138,6 @@ function program(file: string, ...args: readonly string[]): readonly string[] {
 
 /** Messages of clients, and those few of ours. */
 const requestsOf = (node: EtcdServer): Promise<number> => node.metric('grpc_server_msg_received_total');
-
-function networkOf(proxies: readonly FaultProxy[]): Network {
-  const total = (count: (proxy: FaultProxy) => number): number =>
-    proxies.reduce((sum, proxy) => sum + count(proxy), 0);
-  return {
-    set: async (faults) => {
-      await Promise.all(proxies.map((proxy) => proxy.set(faults)));
-    },
-    heal: async () => {
-      await Promise.all(proxies.map((proxy) => proxy.heal()));
-    },
-    reset: () => proxies.forEach((proxy) => proxy.reset()),
-    get accepted() {
-      return Math.max(...proxies.map(({ accepted }) => accepted));
-    },
-    get bytesToServer() {
-      return total(({ bytesToServer }) => bytesToServer);
-    },
-    get bytesToClient() {
-      return total(({ bytesToClient }) => bytesToClient);
-    },
-  };
-}
 
 function shifted(offsetMs: number): Clock {
   return { ...systemClock, now: () => systemClock.now() + offsetMs };

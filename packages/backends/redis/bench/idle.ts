@@ -3,7 +3,7 @@ import type { RedisServer } from '../../../../tools/servers/index.ts';
 import { serverCpuUs } from './measure.ts';
 import type { ProviderTasks } from './providers.program.ts';
 import type { Stage } from './stage.ts';
-import { figure, printTable } from './table.ts';
+import { figure, printTable } from '../../../../tools/bench/table.ts';
 import type { WatcherTasks } from './watcher.program.ts';
 
 /** What it takes to watch very many services in which nothing happens but renewals, by another process. */

@@ -4,7 +4,7 @@ import type { ContestantTasks } from './contestant.program.ts';
 import { median, medianCost, withServer, type Cost } from './measure.ts';
 import { recordBytes } from './population.ts';
 import type { Stage } from './stage.ts';
-import { figure, printTable } from './table.ts';
+import { figure, printTable } from '../../../../tools/bench/table.ts';
 import type { Worker } from './worker.ts';
 
 const perService = 10;

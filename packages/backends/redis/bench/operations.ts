@@ -2,7 +2,7 @@ import type { ContestantTasks, Job } from './contestant.program.ts';
 import { medianCost, withServer, type Cost } from './measure.ts';
 import { recordBytes } from './population.ts';
 import type { Stage } from './stage.ts';
-import { figure, printTable } from './table.ts';
+import { figure, printTable } from '../../../../tools/bench/table.ts';
 
 const renewing = 'renew all';
 

@@ -3,7 +3,7 @@ import type { Way } from './propagation-ways.ts';
 import type { PublisherTasks } from './publisher.program.ts';
 import type { Stage } from './stage.ts';
 import type { SubscriberTasks } from './subscriber.program.ts';
-import { figure, printTable } from './table.ts';
+import { figure, printTable } from '../../../../tools/bench/table.ts';
 
 const ways: readonly (readonly [Way, string])[] = [
   ['publish', 'ioredis: PUBLISH, to its message event'],

@@ -5,7 +5,7 @@ import { median } from './measure.ts';
 import { serviceName } from './population.ts';
 import type { ProviderTasks } from './providers.program.ts';
 import type { Stage } from './stage.ts';
-import { figure, printTable } from './table.ts';
+import { figure, printTable } from '../../../../tools/bench/table.ts';
 
 /** `kill -9` and a restart without data, with everybody's registrations gone: how long until all are back? */
 export async function measureRecovery(stage: Stage): Promise<void> {

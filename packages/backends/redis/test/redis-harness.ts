@@ -3,11 +3,11 @@ import { encodeInstance, systemClock, type Clock } from '@sd/core';
 import {
   FaultProxy,
   haltableClock,
+  networkOf,
   realTime,
   silentLogger,
   type BackendClient,
   type ClientOptions,
-  type Network,
   type RegistryHarness,
 } from '@sd/testkit';
 import { RedisBackend } from '../src/index.ts';
@@ -153,29 +153,6 @@ async function requestsOf(node: Deployment['nodes'][number]): Promise<number> {
   return ['evalsha', 'eval', 'subscribe', 'ping', 'auth']
     .map((command) => Number(/calls=(\d+)/.exec(stats.get(`cmdstat_${command}`) ?? '')?.[1] ?? 0))
     .reduce((sum, count) => sum + count, 0);
-}
-
-function networkOf(proxies: readonly FaultProxy[]): Network {
-  const total = (count: (proxy: FaultProxy) => number): number =>
-    proxies.reduce((sum, proxy) => sum + count(proxy), 0);
-  return {
-    set: async (faults) => {
-      await Promise.all(proxies.map((proxy) => proxy.set(faults)));
-    },
-    heal: async () => {
-      await Promise.all(proxies.map((proxy) => proxy.heal()));
-    },
-    reset: () => proxies.forEach((proxy) => proxy.reset()),
-    get accepted() {
-      return Math.max(...proxies.map(({ accepted }) => accepted));
-    },
-    get bytesToServer() {
-      return total(({ bytesToServer }) => bytesToServer);
-    },
-    get bytesToClient() {
-      return total(({ bytesToClient }) => bytesToClient);
-    },
-  };
 }
 
 function shifted(offsetMs: number): Clock {

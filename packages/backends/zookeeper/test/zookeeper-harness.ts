@@ -3,11 +3,11 @@ import { systemClock, type Clock } from '@sd/core';
 import {
   FaultProxy,
   haltableClock,
+  networkOf,
   realTime,
   silentLogger,
   type BackendClient,
   type ClientOptions,
-  type Network,
   type RegistryHarness,
 } from '@sd/testkit';
 import { ZooKeeperBackend } from '../src/index.ts';
@@ -134,29 +134,6 @@ async function sessionsOn(server: Deployment['servers'][number]): Promise<readon
 
 async function requestsOf(server: Deployment['servers'][number]): Promise<number> {
   return Number(/^Received: (\d+)/m.exec(await server.ask('srvr'))?.[1] ?? 0);
-}
-
-function networkOf(proxies: readonly FaultProxy[]): Network {
-  const total = (count: (proxy: FaultProxy) => number): number =>
-    proxies.reduce((sum, proxy) => sum + count(proxy), 0);
-  return {
-    set: async (faults) => {
-      await Promise.all(proxies.map((proxy) => proxy.set(faults)));
-    },
-    heal: async () => {
-      await Promise.all(proxies.map((proxy) => proxy.heal()));
-    },
-    reset: () => proxies.forEach((proxy) => proxy.reset()),
-    get accepted() {
-      return Math.max(...proxies.map(({ accepted }) => accepted));
-    },
-    get bytesToServer() {
-      return total(({ bytesToServer }) => bytesToServer);
-    },
-    get bytesToClient() {
-      return total(({ bytesToClient }) => bytesToClient);
-    },
-  };
 }
 
 function shifted(offsetMs: number): Clock {
