@@ -3,7 +3,14 @@ import { defineConfig } from 'vitest/config';
 import { workspacePackages } from './tools/workspace.ts';
 
 /** Tests of these mostly wait for servers: they come last, and more at once than there are cores. */
-const onServers = new Set(['@sd/redis', '@sd/consul', '@sd/etcd', '@sd/zookeeper']);
+const onServers = new Set([
+  '@sd/redis',
+  '@sd/consul',
+  '@sd/etcd',
+  '@sd/zookeeper',
+  '@sd/kubernetes',
+  '@sd/dns',
+]);
 const whileWaiting = { maxWorkers: availableParallelism() + 2, sequence: { groupOrder: 1 } };
 
 /** Many short files that share nothing: one process runs them in half the time. */

@@ -2,7 +2,9 @@ const assert = require('node:assert/strict');
 const { createServer } = require('node:http');
 const { DiscoveryClient, ServiceClient, ServiceRegistry } = require('@sd/client');
 const { ConsulBackend } = require('@sd/consul');
+const { DnsBackend } = require('@sd/dns');
 const { EtcdBackend } = require('@sd/etcd');
+const { KubernetesBackend } = require('@sd/kubernetes');
 const { MemoryBackend } = require('@sd/memory');
 const { RedisBackend } = require('@sd/redis');
 const { ZooKeeperBackend } = require('@sd/zookeeper');
@@ -20,6 +22,13 @@ server.listen(0, '127.0.0.1', async () => {
 
   await registration.drain();
   // They find what they need; they connect when they are used.
-  const stores = [new ConsulBackend(), new EtcdBackend(), new RedisBackend(), new ZooKeeperBackend()];
+  const stores = [
+    new ConsulBackend(),
+    new DnsBackend({ name: '{service}.example' }),
+    new EtcdBackend(),
+    new KubernetesBackend({ url: 'http://127.0.0.1:8001' }),
+    new RedisBackend(),
+    new ZooKeeperBackend(),
+  ];
   for (const each of [orders, discovery, registry, backend, ...stores]) await each.close();
 });

@@ -3,7 +3,9 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { DiscoveryClient, ServiceClient, ServiceRegistry } from '@sd/client';
 import { ConsulBackend } from '@sd/consul';
+import { DnsBackend } from '@sd/dns';
 import { EtcdBackend } from '@sd/etcd';
+import { KubernetesBackend } from '@sd/kubernetes';
 import { MemoryBackend } from '@sd/memory';
 import { RedisBackend } from '@sd/redis';
 import { ZooKeeperBackend } from '@sd/zookeeper';
@@ -21,5 +23,12 @@ assert.deepEqual(await orders.get('/42').json(), { path: '/42' });
 
 await registration.drain();
 // They find what they need; they connect when they are used.
-const stores = [new ConsulBackend(), new EtcdBackend(), new RedisBackend(), new ZooKeeperBackend()];
+const stores = [
+  new ConsulBackend(),
+  new DnsBackend({ name: '{service}.example' }),
+  new EtcdBackend(),
+  new KubernetesBackend({ url: 'http://127.0.0.1:8001' }),
+  new RedisBackend(),
+  new ZooKeeperBackend(),
+];
 for (const each of [orders, discovery, registry, backend, ...stores]) await each.close();

@@ -1,5 +1,5 @@
 import { findRedisServer } from './redis-binaries.ts';
-import { findConsul, findEtcd, findZooKeeper } from './store-binaries.ts';
+import { findConsul, findDnsmasq, findEtcd, findZooKeeper } from './store-binaries.ts';
 
 /** How each server is found, and what to do where it is not. */
 const servers = {
@@ -9,6 +9,7 @@ const servers = {
   },
   etcd: { find: findEtcd, remedy: 'install etcd 3.4 or newer, or set SD_TEST_ETCD to its path' },
   consul: { find: findConsul, remedy: 'install consul, or set SD_TEST_CONSUL to its path' },
+  dnsmasq: { find: findDnsmasq, remedy: 'install dnsmasq-base, or set SD_TEST_DNSMASQ to its path' },
   zookeeper: {
     find: findZooKeeper,
     remedy: 'set SD_TEST_ZOOKEEPER to a script that runs ZooKeeper 3.6 or newer with a configuration file',

@@ -1,8 +1,12 @@
 export { requireServer } from './availability.ts';
 export { ConsulServer, type ConsulServerOptions } from './consul-server.ts';
+export { ConsulDnsServer } from './dns-consul.ts';
+export { DnsmasqServer } from './dns-masq.ts';
+export { DnsServer } from './dns-server.ts';
 export { etcdServers } from './etcd-binaries.ts';
 export { EtcdCluster } from './etcd-cluster.ts';
 export { EtcdServer, prefixRange, type EtcdServerOptions } from './etcd-server.ts';
+export { KubernetesApi, KubernetesServer } from './kubernetes-server.ts';
 export { externalRedisUrl, findRedisServer, redisServers } from './redis-binaries.ts';
 export { RedisCluster } from './redis-cluster.ts';
 export { RedisSentinel } from './redis-sentinel.ts';

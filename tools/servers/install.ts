@@ -14,7 +14,7 @@ import {
 import { dirname, join, relative } from 'node:path';
 import { unpackDebianPackage, type DebianPackage } from './apt.ts';
 import { cacheFolder, findBinary } from './binaries.ts';
-import { findConsul, findEtcd, findJava, findZooKeeper } from './store-binaries.ts';
+import { findConsul, findDnsmasq, findEtcd, findJava, findZooKeeper } from './store-binaries.ts';
 import { findRedisServer } from './redis-binaries.ts';
 
 interface Server extends DebianPackage {
@@ -33,6 +33,12 @@ const servers: readonly Server[] = [
   { id: 'redis-server', name: 'redis-server', find: findRedisServer },
   { id: 'etcd', name: 'etcd-server', program: 'etcd', find: findEtcd },
   { id: 'consul', name: 'consul', suites: ['bullseye'], find: findConsul },
+  {
+    id: 'dnsmasq',
+    name: 'dnsmasq-base',
+    find: findDnsmasq,
+    launch: (folder) => `exec ${withItsLibraries(folder)} "$root/usr/sbin/dnsmasq" "$@"`,
+  },
   {
     id: 'zookeeper',
     name: 'libzookeeper-java',

@@ -12,4 +12,8 @@ export const findConsul = (env = process.env): string | undefined =>
 export const findZooKeeper = (env = process.env): string | undefined =>
   env.SD_TEST_ZOOKEEPER ?? findBinary('zookeeper', '');
 
+/** The `dnsmasq` to test with: that of SD_TEST_DNSMASQ (a path), else of PATH, else fetched by install.ts. */
+export const findDnsmasq = (env = process.env): string | undefined =>
+  env.SD_TEST_DNSMASQ ?? findBinary('dnsmasq', env.PATH);
+
 export const findJava = (env = process.env): string | undefined => findBinary('java', env.PATH);

@@ -54,5 +54,6 @@ export {
 export type { ServiceView } from './service-view.ts';
 export { SharedWatches, type WatchFeed } from './shared-watches.ts';
 export type { ShrinkGuardOptions } from './shrink-guard.ts';
+export { TimeLimit } from './time-limit.ts';
 export { tlsOptions, type TlsOptions } from './tls-options.ts';
 export { ConfigValidationError, describeValue, validate, type ConfigIssue } from './validation.ts';

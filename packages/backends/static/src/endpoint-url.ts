@@ -12,12 +12,11 @@ export type ParsedUrl =
  * Refuses a path, a query and credentials, because an instance has no place for them.
  */
 export function parseEndpointUrl(text: string): ParsedUrl {
+  // Whatever it is otherwise, a part of it may be a password.
+  if (text.includes('@')) return withCredentials;
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || url.hostname === '') {
     return { received: describeValue(text), expected: 'a URL such as "http://10.0.0.1:8080"' };
-  }
-  if (url.username !== '' || url.password !== '') {
-    return { received: 'a URL with credentials', expected: 'a URL without user name and password' };
   }
   if (url.pathname.length > 1 || url.search !== '' || url.hash !== '') {
     return { received: describeValue(text), expected: 'a URL that ends after the port' };
@@ -29,6 +28,11 @@ export function parseEndpointUrl(text: string): ParsedUrl {
   }
   return { endpoint: { protocol, host: url.hostname.replace(/^\[(.*)\]$/, '$1'), port } };
 }
+
+export const withCredentials = {
+  received: 'a URL with credentials',
+  expected: 'a URL without user name and password',
+};
 
 /** The schemes whose own port the URL standard drops, even where it was written out. */
 const defaultPorts = new Map([

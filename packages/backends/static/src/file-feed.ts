@@ -1,33 +1,30 @@
-import { createHash } from 'node:crypto';
 import { watch, type FSWatcher } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
-import { basename, dirname } from 'node:path';
-import { BackendUnavailableError, type Clock, type DiscoveryLogger, type Timer } from '@sd/core';
-
-/** What a file was found to be: its text, or why it cannot be read. */
-export type Reading = { readonly file: string; readonly fingerprint: string } & (
-  | { readonly text: string; readonly error?: never }
-  | { readonly text?: never; readonly error: BackendUnavailableError }
-);
+import type { Clock, DiscoveryLogger, Timer } from '@sd/core';
+import type { Reading } from './readings.ts';
 
 export interface FileFeedOptions {
-  readonly file: string;
+  /** What is there now; never throws. */
+  readonly read: () => Promise<Reading>;
+  /** Where changes show. */
+  readonly folder: string;
+  /** Whether a file of this name is one of those that are followed. */
+  readonly concerns: (name: string) => boolean;
   readonly pollMs: number;
   readonly clock: Clock;
   readonly logger: DiscoveryLogger;
-  /** Called with each reading that differs from the one before, once the file has come to rest. */
+  /** Called with each reading that differs from the one before, once all has come to rest. */
   readonly onChange: (reading: Reading) => void;
 }
 
 /** A change counts once two readings this far apart agree: a half-written file is not news. */
 const settleMs = 25;
 
-/** Larger files are refused: they would block the process for seconds. */
-const maxBytes = 16 * 1024 * 1024;
+/** However often it is touched, it is looked at so soon after the first time. */
+const maxDelayMs = 10 * settleMs;
 
 /**
- * Follows a file. Its folder is watched, because a watch on the file itself goes deaf at the first atomic rename and
- * when Kubernetes swaps a ConfigMap; and it is read every `pollMs`, because a folder watch is deaf too where the file
+ * Follows a file, or several of a folder. The folder is watched, because a watch on the file itself goes deaf at the
+ * first atomic rename and when Kubernetes swaps a ConfigMap; and it is read every `pollMs`, because a folder watch is deaf too where the file
  * is a link to elsewhere, on network file systems, and when the system has no watches left.
  */
 export class FileFeed {
@@ -37,31 +34,20 @@ export class FileFeed {
   #watcher: FSWatcher | undefined;
   #timer: Timer | undefined;
   #check: Promise<void> | undefined;
-  #touched = false;
+  /** When it was first touched since it was looked at last. */
+  #touchedAt: number | undefined;
   #closed = false;
 
   constructor(options: FileFeedOptions) {
     this.#options = options;
   }
 
-  /** The file as it is now. Never throws. */
-  async read(): Promise<Reading> {
-    const { file } = this.#options;
-    try {
-      const about = await stat(file);
-      if (!about.isFile()) throw new Error('it is no regular file');
-      if (about.size > maxBytes) throw new Error(`it has ${about.size} bytes, at most ${maxBytes} are read`);
-      const bytes = await readFile(file);
-      const fingerprint = createHash('sha256').update(bytes).digest('base64');
-      return { file, fingerprint, text: new TextDecoder().decode(bytes) };
-    } catch (cause) {
-      const problem = cause instanceof Error ? cause.message : String(cause);
-      const error = new BackendUnavailableError('static', `cannot read "${file}": ${problem}`, { cause });
-      return { file, fingerprint: problem, error };
-    }
+  /** What is there now. Never throws. */
+  read(): Promise<Reading> {
+    return this.#options.read();
   }
 
-  /** Follows the file from this reading on. */
+  /** Follows it from this reading on. */
   start({ fingerprint }: Reading): void {
     this.#known = fingerprint;
     this.#listen();
@@ -80,7 +66,7 @@ export class FileFeed {
     this.#timer?.cancel();
     this.#timer = this.#options.clock.setTimer(() => {
       this.#timer = undefined;
-      this.#touched = false;
+      this.#touchedAt = undefined;
       this.#check = this.#compare();
     }, delayMs);
   }
@@ -92,7 +78,7 @@ export class FileFeed {
     const changed = fingerprint !== this.#known;
     const settled = fingerprint === this.#candidate;
     this.#candidate = fingerprint;
-    this.#checkIn(this.#touched || (changed && !settled) ? settleMs : this.#options.pollMs);
+    this.#checkIn(this.#touchedAt !== undefined || (changed && !settled) ? settleMs : this.#options.pollMs);
     if (!changed || !settled) return;
     this.#known = fingerprint;
     this.#listen(); // the folder may have been replaced together with the file
@@ -101,11 +87,11 @@ export class FileFeed {
 
   #listen(): void {
     this.#watcher?.close();
-    const { file } = this.#options;
+    const { folder, concerns } = this.#options;
     try {
-      this.#watcher = watch(dirname(file), { persistent: false }, (_event, name) => {
+      this.#watcher = watch(folder, { persistent: false }, (_event, name) => {
         // Kubernetes swaps a ConfigMap by renaming `..data`, which its files are links into.
-        if (name === null || name === basename(file) || name.startsWith('..')) this.#touch();
+        if (name === null || name.startsWith('..') || concerns(name)) this.#touch();
       });
       this.#watcher.on('error', (error) => this.#deafened(error));
     } catch (error) {
@@ -114,13 +100,15 @@ export class FileFeed {
   }
 
   #touch(): void {
-    if (this.#timer === undefined) this.#touched = true;
-    else this.#checkIn(settleMs);
+    const now = this.#options.clock.monotonic();
+    this.#touchedAt ??= now;
+    // Without a timer it is being looked at, and will be again.
+    if (this.#timer !== undefined && now + settleMs <= this.#touchedAt + maxDelayMs) this.#checkIn(settleMs);
   }
 
   #deafened(error: unknown): void {
     this.#watcher?.close();
-    const { file, pollMs, logger } = this.#options;
-    logger.warn(`Cannot watch the folder of "${file}"; reading it every ${pollMs} ms instead`, { error });
+    const { folder, pollMs, logger } = this.#options;
+    logger.warn(`Cannot watch the folder "${folder}"; reading it every ${pollMs} ms instead`, { error });
   }
 }

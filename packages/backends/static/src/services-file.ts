@@ -1,19 +1,60 @@
 import { ConfigValidationError, describeValue } from '@sd/core';
-import { isNode, LineCounter, parseDocument, visit, type Document } from 'yaml';
+import {
+  isAlias,
+  isCollection,
+  isNode,
+  LineCounter,
+  parseDocument,
+  visit,
+  type Document,
+  type Node,
+} from 'yaml';
+import type { FileText } from './readings.ts';
 
-/**
- * What a JSON or YAML text has under `services`. Other top-level keys are free, e.g. as a place for YAML anchors.
- * @param file a name that ends in `.json` asks for JSON, any other for YAML
- * @throws {ConfigValidationError} naming file, line and column, when the text is broken or has no `services`
- */
-export function parseServicesFile(file: string, text: string): object {
-  const json = file.endsWith('.json');
-  // JSON is parsed 80 times as fast as YAML, but only the YAML parser, which reads both, knows lines.
-  const quick = json ? servicesOf(parseJson(text)) : undefined;
-  return quick ?? parseYaml(file, text, json ? 'JSON' : 'YAML');
+/** Keys and indexes from the top of a file down. */
+export type Path = readonly (string | number)[];
+
+/** What was read, and where in the text what is. */
+export interface ParsedFile {
+  readonly content: unknown;
+  /** `services.yaml:12:7`, or the closest place above it; the file alone where that would take too long to find. */
+  readonly locate: (path: Path) => string;
 }
 
-function parseYaml(file: string, text: string, format: 'JSON' | 'YAML'): object {
+/** For longer texts than this many characters the place of a mistake is not looked for: it would take seconds. */
+const maxLocated = 1_048_576;
+
+/**
+ * A JSON or YAML text, read: a name that ends in `.json` asks for JSON, any other for YAML.
+ * @throws {ConfigValidationError} naming file, line and column, when the text is broken
+ */
+export function parseFile({ file, text }: FileText): ParsedFile {
+  if (!file.endsWith('.json')) return parseYaml(file, text, 'YAML');
+  // JSON is parsed 80 times as fast as YAML, but only the YAML parser, which reads both, knows lines.
+  const content = parseJson(text);
+  if (content === undefined) return parseYaml(file, text, 'JSON');
+  let located: ParsedFile | undefined;
+  return {
+    content,
+    locate: (path) =>
+      text.length > maxLocated ? file : (located ??= parseYaml(file, text, 'JSON')).locate(path),
+  };
+}
+
+/**
+ * What a file has under `services`. Other top-level keys are free, e.g. as a place for YAML anchors.
+ * @throws {ConfigValidationError} naming file, line and column, when it has none
+ */
+export function servicesIn({ content, locate }: ParsedFile): object {
+  const services: unknown = isObject(content) && 'services' in content ? content.services : undefined;
+  if (isObject(services) && !Array.isArray(services)) return services;
+  const expected = 'an object of service names, each with an array of instances';
+  throw new ConfigValidationError(locate(['services']), [
+    { field: 'services', received: describeValue(services), expected },
+  ]);
+}
+
+function parseYaml(file: string, text: string, format: 'JSON' | 'YAML'): ParsedFile {
   const lines = new LineCounter();
   const document = parseDocument(text, {
     ...(format === 'JSON' ? { schema: 'json' } : { merge: true }),
@@ -21,36 +62,41 @@ function parseYaml(file: string, text: string, format: 'JSON' | 'YAML'): object 
     prettyErrors: false, // they quote the file, which may hold secrets
     logLevel: 'error',
   });
-  const mistake = (offset: number, field: string, received: string, expected: string) => {
+  const placeOf = (offset: number): string => {
     const { line, col } = lines.linePos(offset);
-    return new ConfigValidationError(`${file}:${line}:${col}`, [{ field, received, expected }]);
+    return `${file}:${line}:${col}`;
   };
-  const broken = (offset: number, error: unknown) =>
-    mistake(
-      offset,
-      '',
-      `broken (${error instanceof Error ? error.message : String(error)})`,
-      `valid ${format}`,
-    );
+  const broken = (offset: number, error: unknown) => {
+    const received = `broken (${error instanceof Error ? error.message : String(error)})`;
+    return new ConfigValidationError(placeOf(offset), [{ field: '', received, expected: `valid ${format}` }]);
+  };
 
   const [error] = document.errors;
   if (error !== undefined) throw broken(error.pos[0], error);
-  let content: unknown;
   try {
-    content = document.toJS({ maxAliasCount: 10_000 });
+    const content: unknown = document.toJS({ maxAliasCount: 10_000 });
+    return { content, locate: (path) => placeOf(nodeAt(document, path)?.range?.[0] ?? 0) };
   } catch (cause) {
     throw broken(unresolvedAlias(document), cause);
   }
-  const services = servicesOf(content);
-  if (services !== undefined) return services;
-  const node = document.get('services', true);
-  throw mistake(
-    isNode(node) ? (node.range?.[0] ?? 0) : 0,
-    'services',
-    isNode(node) ? describeValue(node.toJS(document)) : 'missing',
-    'an object of service names, each with an array of instances',
-  );
 }
+
+/** The last on the way there: what a merge key brought in is elsewhere. */
+function nodeAt(document: Document, path: Path): Node | undefined {
+  let node: unknown = document.contents;
+  let last: Node | undefined;
+  for (const key of [...path, undefined]) {
+    if (isAlias(node)) node = node.resolve(document);
+    if (!isNode(node)) return last;
+    // The top begins where its first entry does, and what is missing there has no place.
+    if (node !== document.contents) last = node;
+    if (key === undefined || !isCollection(node)) return last;
+    node = node.get(key, true);
+  }
+  return last;
+}
+
+const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
 
 function parseJson(text: string): unknown {
   try {
@@ -58,12 +104,6 @@ function parseJson(text: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-function servicesOf(content: unknown): object | undefined {
-  if (typeof content !== 'object' || content === null || !('services' in content)) return undefined;
-  const { services } = content;
-  return typeof services === 'object' && services !== null && !Array.isArray(services) ? services : undefined;
 }
 
 /** Where it is, or 0 if all aliases have their anchors. */

@@ -11,6 +11,7 @@ import {
   type ServiceInstanceInit,
 } from '@sd/core';
 import { parseEndpointUrl } from './endpoint-url.ts';
+import type { Path } from './services-file.ts';
 
 /** The instances of each service, by its name. */
 export type StaticServices = Readonly<Record<string, readonly StaticInstance[]>>;
@@ -32,13 +33,13 @@ type InstanceFields = Omit<ServiceInstanceInit, 'service'>;
 export function readGivenServices(given: StaticServices): Services {
   const issues: ConfigIssue[] = [];
   const services = readServices(given, new Map(), {
-    read(fields, { service, key }) {
+    read(fields, { service, key, path }) {
       try {
         // 0, not now: an entry that nobody touched says the same in every process and after every restart.
         const instance = createInstance({ service, ...fields }, 0);
         if (instance.service === service) return instance;
         this.reject(
-          { service, key: `${key}.service` },
+          { service, key: `${key}.service`, path },
           describeValue(instance.service),
           `"${service}", or nothing`,
         );
@@ -55,26 +56,45 @@ export function readGivenServices(given: StaticServices): Services {
   return services;
 }
 
+/** What there is to read, and how the place of a mistake is told. */
+export interface FoundServices {
+  readonly services: object;
+  /** @param path begins with `services` and the name of a service */
+  readonly locate: (path: Path) => string;
+}
+
 /**
  * Reads the services of a file. A mistake costs its entry alone; a service that is no list stays as it was known.
  * @param known what was read before: an instance or a list that says the same stays the same object
  */
-export function readFileServices(found: object, known: Services, malformed: MalformedEntries): Services {
-  return readServices(found, known, {
-    read(fields, { service, key }) {
+export function readFileServices(
+  { services, locate }: FoundServices,
+  known: Services,
+  malformed: MalformedEntries,
+): Services {
+  const report = ({ service, key, path }: Place, problem: string, field: readonly string[] = []): void =>
+    malformed.report({ service, key, problem: `${locate([...path, ...field])}: ${problem}` });
+  return readServices(services, known, {
+    read(fields, place) {
+      const { service } = place;
       const { instance, problem } = parseInstance({ service, ...fields }, { service });
-      if (instance === undefined) malformed.report({ service, key, problem });
+      if (instance === undefined) report(place, problem, fieldOf(problem));
       return instance;
     },
-    reject: ({ service, key }, received, expected) =>
-      malformed.report({ service, key, problem: `it is ${received}, expected ${expected}` }),
+    reject: (place, received, expected) => report(place, `it is ${received}, expected ${expected}`),
   });
+}
+
+/** Of `"metadata.shard" is 3, expected …`; if it were worded otherwise, the place would be that of the whole entry. */
+function fieldOf(problem: string): readonly string[] {
+  return /^"([^"]+)" is /.exec(problem)?.[1]?.split('.') ?? [];
 }
 
 interface Place {
   readonly service: string;
   /** Path in the configuration: `services.orders.1`. */
   readonly key: string;
+  readonly path: Path;
 }
 
 /** What becomes of an entry, and of one that cannot be read. */
@@ -87,7 +107,7 @@ interface Reader {
 function readServices(found: object, known: Services, reader: Reader): Services {
   const services = new Map<string, Snapshot>();
   for (const [service, entries] of Object.entries<unknown>({ ...found })) {
-    const place = { service, key: `services.${service}` };
+    const place = { service, key: `services.${service}`, path: ['services', service] };
     const before = known.get(service) ?? [];
     const misnamed = nameProblem(service);
     let instances = before;
@@ -109,14 +129,14 @@ function nameProblem(service: string): string | undefined {
   }
 }
 
-function readList(entries: readonly unknown[], { service, key }: Place, reader: Reader): Snapshot {
+function readList(entries: readonly unknown[], { service, key, path }: Place, reader: Reader): Snapshot {
   const byId = new Map<string, ServiceInstance>();
   for (const [index, entry] of entries.entries()) {
-    const place = { service, key: `${key}.${index}` };
+    const place = { service, key: `${key}.${index}`, path: [...path, index] };
     const instance = readEntry(entry, place, reader);
     if (instance === undefined) continue;
     if (byId.has(instance.id)) {
-      reader.reject({ service, key: `${place.key}.id` }, describeValue(instance.id), 'an id of its own');
+      reader.reject({ ...place, key: `${place.key}.id` }, describeValue(instance.id), 'an id of its own');
     } else byId.set(instance.id, instance);
   }
   return [...byId.values()];

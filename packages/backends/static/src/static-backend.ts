@@ -1,4 +1,4 @@
-import { resolve } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import {
   abortable,
   ClosedError,
@@ -7,19 +7,29 @@ import {
   MalformedEntries,
   onAbort,
   systemClock,
+  unfailing,
   validateServiceName,
   type BackendReadOptions,
   type DiscoveryBackend,
   type DiscoveryLogger,
   type MalformedReport,
 } from '@sd/core';
-import { FileFeed, type Reading } from './file-feed.ts';
-import { parseServicesFile } from './services-file.ts';
+import { FileFeed, type FileFeedOptions } from './file-feed.ts';
+import { readFolder, readOneFile, type Reading } from './readings.ts';
+import { servicesFromEnv } from './services-env.ts';
+import { parseFile, servicesIn } from './services-file.ts';
+import { isServiceFile, readFolderServices } from './services-folder.ts';
 import { readFileServices, readGivenServices, type Services, type Snapshot } from './services.ts';
-import { validateOptions, type StaticBackendOptions } from './static-options.ts';
+import {
+  validateOptions,
+  type StaticBackendOptions,
+  type StaticFileOptions,
+  type StaticFolderOptions,
+} from './static-options.ts';
 
 /**
- * Services that somebody wrote down: in code, or in a JSON or YAML file that is followed while it changes.
+ * Services that somebody wrote down: in code, in environment variables, or in a JSON or YAML file or a folder of them
+ * that is followed while it changes.
  *
  * A file is first read when it is first needed; until it can be read, reads and watches fail. From then on the last
  * good content is served, whatever becomes of the file: a bad edit or a deletion is reported to the logger, and the
@@ -30,6 +40,7 @@ export class StaticBackend implements DiscoveryBackend {
   readonly #malformed: MalformedEntries;
   readonly #logger: DiscoveryLogger;
   readonly #feed: FileFeed | undefined;
+  readonly #isFolder: boolean = false;
   readonly #watches = new Set<Watch>();
   readonly #closed = new AbortController();
   #services: Services = new Map();
@@ -39,14 +50,15 @@ export class StaticBackend implements DiscoveryBackend {
   /** @throws {ConfigValidationError} naming each wrong option, or each mistake in `services` */
   constructor(options: StaticBackendOptions) {
     validateOptions(options);
-    if (options.file === undefined) {
+    if (options.services !== undefined || options.env !== undefined) {
       this.#logger = globalLogger;
-      this.#services = readGivenServices(options.services);
+      this.#services = readGivenServices(options.services ?? servicesFromEnv(options.env, options));
     } else {
       const { pollMs = 5_000, clock = systemClock, logger = globalLogger } = options;
       const onChange = (reading: Reading): void => this.#changed(reading);
-      this.#logger = logger;
-      this.#feed = new FileFeed({ file: resolve(options.file), pollMs, clock, logger, onChange });
+      this.#logger = unfailing(() => logger);
+      this.#isFolder = options.folder !== undefined;
+      this.#feed = new FileFeed({ ...sourceOf(options), pollMs, clock, logger: this.#logger, onChange });
     }
     this.#malformed = new MalformedEntries(this.#logger);
   }
@@ -120,7 +132,7 @@ export class StaticBackend implements DiscoveryBackend {
     try {
       this.#services = this.#parse(reading);
     } catch (error) {
-      this.#logger.warn(`${reading.file} is of no use now; serving its last good content`, { error });
+      this.#logger.warn(`${reading.path} is of no use now; serving its last good content`, { error });
       return;
     }
     for (const { service, snapshots } of this.#watches) {
@@ -129,10 +141,28 @@ export class StaticBackend implements DiscoveryBackend {
     }
   }
 
-  #parse({ file, text, error }: Reading): Services {
+  #parse({ texts, error }: Reading): Services {
     if (error !== undefined) throw error;
-    return readFileServices(parseServicesFile(file, text), this.#services, this.#malformed);
+    if (this.#isFolder) return readFolderServices(texts, this.#services, this.#malformed);
+    const [{ file, text } = { file: '', text: '' }] = texts;
+    const parsed = parseFile({ file, text: text ?? '' });
+    const found = { services: servicesIn(parsed), locate: parsed.locate };
+    return readFileServices(found, this.#services, this.#malformed);
   }
+}
+
+/** What is read, and what is watched. */
+function sourceOf({
+  file,
+  folder,
+}: StaticFileOptions | StaticFolderOptions): Pick<FileFeedOptions, 'read' | 'folder' | 'concerns'> {
+  if (folder !== undefined) {
+    const path = resolve(folder);
+    return { folder: path, concerns: isServiceFile, read: () => readFolder(path, isServiceFile) };
+  }
+  const path = resolve(file);
+  const concerns = (name: string): boolean => name === basename(path);
+  return { folder: dirname(path), concerns, read: () => readOneFile(path) };
 }
 
 interface Watch {

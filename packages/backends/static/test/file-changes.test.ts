@@ -1,18 +1,26 @@
 import { mkdir, symlink } from 'node:fs/promises';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { ManualClock } from '@sd/core';
 import { eventually, type WatchRecorder } from '@sd/testkit';
+import type { StaticFileOptions } from '../src/index.ts';
 import { hosts, openBackend, openWatch } from './open-backend.ts';
+import { RecordingLogger } from './recording-logger.ts';
 import { listing, ServicesFolder } from './services-folder.ts';
 
 const one = listing('orders', 'http://10.0.0.1:80');
 const two = listing('orders', 'http://10.0.0.1:80', 'http://10.0.0.2:80');
 const three = listing('orders', 'http://10.0.0.3:80');
 
-async function openFolder(text = one) {
+async function openFolder(text = one, options: Partial<StaticFileOptions> = {}) {
   const folder = await ServicesFolder.create();
   await folder.edit(text);
-  return { folder, ...openBackend(folder.file()) };
+  return { folder, ...openBackend(folder.file(), options) };
+}
+
+class FailingLogger extends RecordingLogger {
+  override warn(): void {
+    throw new Error('the disk is full');
+  }
 }
 
 const sees = (watch: WatchRecorder, ...expected: readonly string[]) =>
@@ -185,6 +193,17 @@ describe('a change for the worse', () => {
     await folder.edit('services: {');
     for (let poll = 0; poll < 3; poll += 1) await pollOnce(clock, checked);
     expect(warnings).toHaveLength(1);
+  });
+
+  it('is outlived when the logger throws', async () => {
+    const onConsole = vi.spyOn(console, 'warn').mockReturnValue();
+    onTestFinished(() => onConsole.mockRestore());
+    const { folder, backend } = await openFolder(one, { logger: new FailingLogger() });
+    const watch = await openWatch(backend);
+    await folder.edit('services: {');
+    await eventually(() => expect(onConsole).toHaveBeenCalledOnce());
+    await folder.edit(two);
+    await sees(watch, '10.0.0.1', '10.0.0.2');
   });
 
   it('that makes an entry malformed costs that entry, and is counted', async () => {

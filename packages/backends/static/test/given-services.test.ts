@@ -71,6 +71,7 @@ describe('a mistake in services given in code', () => {
     ['http://a:80#x', '', '"http://a:80#x"', 'a URL that ends after the port'],
     ['grpc://a', '', '"grpc://a"', 'a URL with a port, as its scheme has no default one'],
     ['http://secret:word@a:80', '', 'a URL with credentials', 'a URL without user name and password'],
+    ['secret:word@a:80', '', 'a URL with credentials', 'a URL without user name and password'],
     ['http://a:0', '.port', '0', 'a whole number from 1 to 65535'],
     [{ host: 'a', port: 70_000 }, '.port', '70000', 'a whole number from 1 to 65535'],
     [{ host: 'a', port: 80, wieght: 2 }, '.wieght', 'an unknown option', 'no such option'],
@@ -116,9 +117,13 @@ describe('a mistake in services given in code', () => {
 
 describe('a mistake in the options', () => {
   it.each<[unknown, string, string]>([
-    [undefined, 'services', 'one of "services" and "file"'],
-    [{}, 'services', 'one of "services" and "file"'],
-    [{ services: {}, file: 'a.yaml' }, 'services', 'one of "services" and "file"'],
+    [undefined, 'services', 'one of "services", "file", "folder", "env"'],
+    [{}, 'services', 'one of "services", "file", "folder", "env"'],
+    [{ services: {}, file: 'a.yaml' }, 'services', 'one of "services", "file", "folder", "env"'],
+    [{ file: 'a.yaml', env: {} }, 'file', 'one of "services", "file", "folder", "env"'],
+    [{ folder: '' }, 'folder', 'a path'],
+    [{ env: 'PATH' }, 'env', 'environment variables'],
+    [{ env: {}, suffix: '' }, 'suffix', 'how the names of variables end'],
     [{ services: [] }, 'services', 'an object of service names, each with an array of instances'],
     [{ file: '' }, 'file', 'a path'],
     [{ file: 'a.yaml', pollMs: 0 }, 'pollMs', 'milliseconds, more than 0'],

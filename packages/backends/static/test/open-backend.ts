@@ -1,7 +1,7 @@
 import { onTestFinished } from 'vitest';
 import type { DiscoveryBackend, ServiceInstance } from '@sd/core';
 import { WatchRecorder } from '@sd/testkit';
-import { StaticBackend, type StaticFileOptions } from '../src/index.ts';
+import { StaticBackend, type StaticFileOptions, type StaticFolderOptions } from '../src/index.ts';
 import { RecordingLogger } from './recording-logger.ts';
 
 /** A backend over a file, closed after the test, and the warnings that it gave. */
@@ -11,6 +11,17 @@ export function openBackend(
 ): { readonly backend: StaticBackend; readonly warnings: readonly string[] } {
   const logger = new RecordingLogger();
   const backend = new StaticBackend({ logger, ...options, file });
+  onTestFinished(() => backend.close());
+  return { backend, warnings: logger.warnings };
+}
+
+/** The same over a folder. */
+export function openFolder(
+  folder: string,
+  options: Partial<StaticFolderOptions> = {},
+): { readonly backend: StaticBackend; readonly warnings: readonly string[] } {
+  const logger = new RecordingLogger();
+  const backend = new StaticBackend({ logger, ...options, folder });
   onTestFinished(() => backend.close());
   return { backend, warnings: logger.warnings };
 }

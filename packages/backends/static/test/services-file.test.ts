@@ -41,7 +41,7 @@ services:
   });
 
   it('costs nothing but the entry when an entry is wrong, and counts each once', async () => {
-    const { backend, warnings } = await openText(`
+    const { backend, warnings, folder } = await openText(`
 services:
   orders:
     - http://10.0.0.1:8080
@@ -55,17 +55,56 @@ services:
 `);
     expect(hosts(await backend.getInstances('orders'))).toEqual(['10.0.0.1']);
     expect(await backend.listServices()).toEqual(['orders']);
-    expect(backend.malformed.recent.map(({ key, problem }) => `${key}: ${problem}`)).toEqual([
-      'services.orders.1: "port" is 70000, expected a whole number from 1 to 65535',
-      'services.orders.2: it is "http://10.0.0.3:8080/path", expected a URL that ends after the port',
-      'services.orders.3: "service" is "payments", expected "orders" from its place',
-      'services.orders.4: it is 8080, expected a URL, or an object with host and port',
-      'services.orders.5.id: it is "orders-10.0.0.1-8080", expected an id of its own',
-      'services.pay/ments: it is "pay/ments", expected a name of 1 to 128 letters, digits, ".", "_" or "-" that starts and ends with a letter or digit',
-      'services.invoices: it is "http://10.0.0.6:8080", expected an array of URLs or instances',
+    const problems = backend.malformed.recent.map(({ key, problem }) => `${key}: ${problem}`);
+    expect(problems.map((problem) => problem.replace(`${folder.file()}:`, ''))).toEqual([
+      'services.orders.1: 5:31: "port" is 70000, expected a whole number from 1 to 65535',
+      'services.orders.2: 6:7: it is "http://10.0.0.3:8080/path", expected a URL that ends after the port',
+      'services.orders.3: 7:46: "service" is "payments", expected "orders" from its place',
+      'services.orders.4: 8:7: it is 8080, expected a URL, or an object with host and port',
+      'services.orders.5.id: 9:7: it is "orders-10.0.0.1-8080", expected an id of its own',
+      'services.pay/ments: 10:14: it is "pay/ments", expected a name of 1 to 128 letters, digits, ".", "_" or "-" that starts and ends with a letter or digit',
+      'services.invoices: 11:13: it is "http://10.0.0.6:8080", expected an array of URLs or instances',
     ]);
     expect(backend.malformed.count).toBe(7);
     expect(warnings).toHaveLength(7);
+  });
+});
+
+describe('the place of a bad entry', () => {
+  const json = '{\n  "services": {\n    "orders": [\n      { "host": "a", "port": "80a" }\n    ]\n  }\n}';
+  const placeIn = async (text: string, name?: string) => {
+    const { backend, folder } = await openText(text, name);
+    await backend.listServices();
+    const [entry] = backend.malformed.recent;
+    return entry?.problem.replace(folder.file(name), name ?? 'services.yaml');
+  };
+
+  it('is told for JSON too', async () => {
+    const problem = await placeIn(json, 'services.json');
+    expect(problem).toBe('services.json:4:30: "port" is "80a", expected a whole number from 1 to 65535');
+  });
+
+  it('is that of the field, however deep', async () => {
+    expect(
+      await placeIn('services:\n  orders:\n    - host: a\n      port: 80\n      metadata:\n        shard: 3'),
+    ).toMatch(/^services.yaml:6:16: "metadata.shard" is 3/);
+  });
+
+  it('is that of the entry when the field is missing', async () => {
+    expect(await placeIn('services:\n  web.shop:\n    - host: a')).toMatch(
+      /^services.yaml:3:7: "port" is missing/,
+    );
+  });
+
+  it('is that of the anchor when an alias stands for it', async () => {
+    expect(await placeIn('x: &x\n  - 8080\nservices:\n  orders: *x')).toMatch(
+      /^services.yaml:2:5: it is 8080/,
+    );
+  });
+
+  it('is the file alone where to look for it would take long', async () => {
+    const long = json.replace('"services"', `"x": "${'x'.repeat(1_100_000)}", "services"`);
+    expect(await placeIn(long, 'services.json')).toMatch(/^services.json: "port" is "80a"/);
   });
 });
 

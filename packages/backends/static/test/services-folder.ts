@@ -7,6 +7,7 @@ import { onTestFinished } from 'vitest';
 export class ServicesFolder {
   readonly path: string;
   #generation = 0;
+  readonly #links = new Set<string>();
 
   static async create(): Promise<ServicesFolder> {
     const path = await mkdtemp(join(tmpdir(), 'sd-static-'));
@@ -35,18 +36,26 @@ export class ServicesFolder {
 
   /** As Kubernetes mounts a ConfigMap: `services.yaml` → `..data/services.yaml`, and `..data` → one version. */
   async mountConfigMap(text: string): Promise<void> {
-    await this.swapConfigMap(text);
-    await symlink(join('..data', 'services.yaml'), this.file());
+    await this.swapConfigMap({ 'services.yaml': text });
   }
 
-  /** The next version of the ConfigMap. The old one is removed, as Kubernetes does. */
-  async swapConfigMap(text: string): Promise<void> {
+  /** The next version of the ConfigMap, with these keys. The old one is removed, as Kubernetes does. */
+  async swapConfigMap(content: string | Readonly<Record<string, string>>): Promise<void> {
+    const keys = typeof content === 'string' ? { 'services.yaml': content } : content;
     const version = (generation: number): string => `..version-${generation}`;
     this.#generation += 1;
     await mkdir(this.file(version(this.#generation)));
-    await this.edit(text, join(version(this.#generation), 'services.yaml'));
+    for (const [key, text] of Object.entries(keys))
+      await this.edit(text, join(version(this.#generation), key));
     await symlink(version(this.#generation), this.file('..data_tmp'));
     await rename(this.file('..data_tmp'), this.file('..data'));
+    for (const key of Object.keys(keys)) {
+      if (!this.#links.has(key)) await symlink(join('..data', key), this.file(key));
+      this.#links.add(key);
+    }
+    for (const key of this.#links) {
+      if (!(key in keys) && this.#links.delete(key)) await rm(this.file(key));
+    }
     await rm(this.file(version(this.#generation - 1)), { recursive: true, force: true });
   }
 

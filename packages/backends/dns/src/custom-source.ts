@@ -1,0 +1,85 @@
+import { abortable, sleep, type Clock } from '@sd/core';
+import type { DnsResolver } from './dns-options.ts';
+import type { DnsAnswer, DnsSource, SrvRecord } from './dns-source.ts';
+import { inFamilies, type Family } from './families.ts';
+
+/** Records from a resolver of the user: it is not trusted to end, nor to keep to its types. */
+export class CustomSource implements DnsSource {
+  readonly #resolver: DnsResolver;
+  readonly #timeoutMs: number;
+  readonly #clock: Clock;
+
+  constructor(resolver: DnsResolver, timeoutMs: number, clock: Clock) {
+    this.#resolver = resolver;
+    this.#timeoutMs = timeoutMs;
+    this.#clock = clock;
+  }
+
+  async srv(name: string, signal: AbortSignal): Promise<DnsAnswer<SrvRecord>> {
+    const found = await this.#ask(() => this.#resolver.resolveSrv(name), signal);
+    const records = found.map((each) => {
+      const [port, priority, weight] = ['port', 'priority', 'weight'].map((field) => numberIn(each, field));
+      return {
+        target: textIn(each, 'name'),
+        port: port ?? 0,
+        priority: priority ?? 0,
+        weight: weight ?? 0,
+        addresses: [],
+      };
+    });
+    return { records, ttlMs: leastTtl(found) };
+  }
+
+  addresses(name: string, family: Family, signal: AbortSignal): Promise<DnsAnswer<string>> {
+    return inFamilies(family, (each) => this.#addressesOf(name, each, signal));
+  }
+
+  async #addressesOf(name: string, family: 4 | 6, signal: AbortSignal): Promise<DnsAnswer<string>> {
+    const method = family === 4 ? 'resolve4' : 'resolve6';
+    const found = await this.#ask(() => this.#resolver[method](name, { ttl: true }), signal);
+    const records = found.map((each) => (typeof each === 'string' ? each : textIn(each, 'address')));
+    return { records, ttlMs: leastTtl(found) };
+  }
+
+  async #ask(ask: () => Promise<unknown>, signal: AbortSignal): Promise<readonly unknown[]> {
+    const over = new AbortController();
+    const late = sleep(this.#clock, this.#timeoutMs, { signal: over.signal }).then(() => {
+      throw new Error(`the resolver has not answered within ${this.#timeoutMs} ms`);
+    });
+    late.catch(() => undefined); // also when nobody waits any more
+    try {
+      const found: unknown = await abortable(Promise.race([ask(), late]), signal);
+      if (!Array.isArray(found)) throw new Error('the resolver gave no array');
+      return found as readonly unknown[]; // the compiler makes it any[]
+    } catch (error) {
+      if (isAbsence(error)) return [];
+      throw error;
+    } finally {
+      over.abort();
+    }
+  }
+}
+
+/** The name does not exist, or has no record of this type. */
+function isAbsence(error: unknown): boolean {
+  const code: unknown = Reflect.get(Object(error), 'code');
+  return code === 'ENOTFOUND' || code === 'ENODATA';
+}
+
+/** Empty where there is no text, which makes the record malformed. */
+function textIn(record: unknown, field: string): string {
+  const value: unknown = Reflect.get(Object(record), field);
+  return typeof value === 'string' ? value : '';
+}
+
+/** Nothing but what DNS could have said. */
+function numberIn(record: unknown, field: string): number | undefined {
+  const value: unknown = Reflect.get(Object(record), field);
+  return typeof value === 'number' && value >= 0 ? value : undefined;
+}
+
+/** Unknown unless all have one. */
+function leastTtl(records: readonly unknown[]): number | undefined {
+  const ttls = records.map((record) => numberIn(record, 'ttl')).filter((ttl) => ttl !== undefined);
+  return ttls.length === 0 || ttls.length < records.length ? undefined : Math.min(...ttls) * 1_000;
+}

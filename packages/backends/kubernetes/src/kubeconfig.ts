@@ -1,0 +1,127 @@
+import { Agent, type OutgoingHttpHeaders } from 'node:http';
+import type { RequestOptions } from 'node:https';
+import { abortable, BackendUnavailableError, type Clock } from '@sd/core';
+import type { Access, AccessSource } from './access.ts';
+
+/** The part of `KubeConfig` that is used. */
+interface KubeConfig {
+  loadFromFile(file: string): void;
+  loadFromDefault(): void;
+  setCurrentContext(context: string): void;
+  getCurrentCluster(): { readonly server: string; readonly proxyUrl?: string } | null;
+  getContextObject(name: string): { readonly namespace?: string } | null;
+  getCurrentContext(): string;
+  applyToHTTPSOptions(options: RequestOptions): Promise<void>;
+}
+
+export interface Patience {
+  readonly clock: Clock;
+  readonly timeoutMs: number;
+}
+
+/**
+ * What `kubectl` would use. `@kubernetes/client-node` reads the file and asks exec plugins and OIDC; it is heavy, so it
+ * is loaded here, when it is needed, and never in a pod. What was refused is read from the beginning: files change, and
+ * what plugins said is kept until it expires. A plugin that takes too long goes on, and nobody can stop it: whoever asks
+ * next waits for the same one.
+ */
+export function kubeconfigSource(
+  { file, context }: { readonly file?: string | undefined; readonly context?: string | undefined } = {},
+  patience: Patience,
+): AccessSource {
+  let loaded: Promise<KubeConfig> | undefined;
+  let underWay: Promise<Access> | undefined;
+  const load = async (): Promise<KubeConfig> => {
+    const config = await newKubeConfig();
+    if (file === undefined) config.loadFromDefault();
+    else config.loadFromFile(file);
+    if (context !== undefined) config.setCurrentContext(context);
+    return config;
+  };
+  return async (afresh) => {
+    if (afresh && underWay === undefined) loaded = undefined;
+    try {
+      const config = await (loaded ??= load());
+      underWay ??= read(config).finally(() => (underWay = undefined));
+      return await inTime(underWay, patience);
+    } catch (cause) {
+      if (underWay === undefined) loaded = undefined;
+      if (cause instanceof BackendUnavailableError) throw cause;
+      throw unavailable(`the kubeconfig cannot be used: ${describe(cause)}`);
+    }
+  };
+}
+
+async function read(config: KubeConfig): Promise<Access> {
+  const name = config.getCurrentContext();
+  const cluster = config.getCurrentCluster();
+  if (cluster === null) throw unavailable(`the kubeconfig has no context "${name}", or it names no cluster`);
+  const options: RequestOptions = {};
+  await config.applyToHTTPSOptions(options);
+  const { ca, cert, key, servername, rejectUnauthorized, auth, agent } = options;
+  const namespace = config.getContextObject(name)?.namespace;
+  return {
+    server: new URL(cluster.server),
+    headers: { ...plain(options.headers), ...basic(auth) },
+    tls: {
+      ...(isPem(ca) ? { ca } : {}),
+      ...(isPem(cert) ? { cert } : {}),
+      ...(isPem(key) ? { key } : {}),
+      ...(servername === undefined ? {} : { servername }),
+      ...(rejectUnauthorized === undefined ? {} : { rejectUnauthorized }),
+    },
+    ...(cluster.proxyUrl !== undefined && agent instanceof Agent ? { agent } : {}),
+    ...(namespace === undefined ? {} : { namespace }),
+  };
+}
+
+async function newKubeConfig(): Promise<KubeConfig> {
+  try {
+    const { KubeConfig } = await import('@kubernetes/client-node');
+    return new KubeConfig();
+  } catch (cause) {
+    throw unavailable(
+      'reading a kubeconfig takes the package @kubernetes/client-node: npm install @kubernetes/client-node',
+      cause,
+    );
+  }
+}
+
+/** A plugin may ask for a password and wait for ever. */
+async function inTime<T>(work: Promise<T>, { clock, timeoutMs }: Patience): Promise<T> {
+  const limit = new AbortController();
+  const timer = clock.setTimer(
+    () => limit.abort(unavailable(`the credentials of the kubeconfig were not there within ${timeoutMs} ms`)),
+    timeoutMs,
+  );
+  try {
+    return await abortable(work, limit.signal);
+  } finally {
+    timer.cancel();
+  }
+}
+
+/** What a plugin says when it fails may hold what it was given: only that it failed is repeated. */
+function describe(cause: unknown): string {
+  if (!(cause instanceof Error)) return 'unknown error';
+  if ('code' in cause && typeof cause.code === 'string') return `${cause.code} ${pathOf(cause)}`.trim();
+  return /^[\w .,!'-]{1,120}$/.test(cause.message) ? cause.message : 'its file or its exec plugin failed';
+}
+
+const pathOf = (cause: Error): string => String(Reflect.get(cause, 'path') ?? '');
+
+const isPem = (value: unknown): value is string | Buffer =>
+  typeof value === 'string' || Buffer.isBuffer(value);
+
+function plain(headers: RequestOptions['headers']): Record<string, string> {
+  const entries = Object.entries((headers ?? {}) as OutgoingHttpHeaders);
+  return Object.fromEntries(entries.map(([name, value]) => [name, String(value)]));
+}
+
+function basic(auth: string | null | undefined): Record<string, string> {
+  return typeof auth === 'string' ? { Authorization: `Basic ${Buffer.from(auth).toString('base64')}` } : {};
+}
+
+function unavailable(problem: string, cause?: unknown): BackendUnavailableError {
+  return new BackendUnavailableError('kubernetes', problem, { cause });
+}
