@@ -36,6 +36,7 @@ async function main(options: DemoOptions): Promise<number> {
     stderr.write(`Cannot use the store at ${withoutSecrets(options.backend)}: ${reason}\n`);
     return interruption.exitCode ?? 2;
   }
+  await using _attendant = await store.attend?.();
   try {
     return await play({ options, display: displayFor(stdout, env), store, backend }, interruption);
   } finally {

@@ -16,6 +16,8 @@ export interface Store {
   readonly reach: 'process' | 'network';
   /** Makes a client of its own for whoever asks. */
   connect(): Promise<RegistryBackend>;
+  /** Does what the store leaves to others, until it is disposed of; once for a run. */
+  attend?(): Promise<AsyncDisposable>;
 }
 
 /** @throws {Error} when the place has a URL that {@link knownStoreUrl} would refuse */
@@ -96,6 +98,23 @@ const zookeeper = async ({ url, prefix }: StorePlace): Promise<RegistryBackend> 
   return new ZooKeeperBackend({ connectionString: hosts.join(',') + path, root: `/${prefix}`, ...auth });
 };
 
+const inCluster = ({ url, prefix }: StorePlace) => {
+  const { hosts, password, path } = addressOf(url);
+  const namespace = path.slice(1) || 'default';
+  const options = { url: `http://${hosts[0] ?? ''}`, namespace, token: password };
+  return [options, prefix.replace(/\W+$/, '')] as const;
+};
+
+const kubernetes: Scheme = {
+  example: 'k8s://:token@host:port/namespace',
+  open: (place) => ({
+    place,
+    reach: 'network',
+    connect: async () => new (await import('./kubernetes-shop.ts')).KubernetesShop(...inCluster(place)),
+    attend: async () => new (await import('./kubelet.ts')).Kubelet(...inCluster(place)),
+  }),
+};
+
 const schemes: Readonly<Record<string, Scheme>> = {
   memory: {
     example: 'memory:',
@@ -109,13 +128,14 @@ const schemes: Readonly<Record<string, Scheme>> = {
   consul: network('consul://:token@host:port', consul),
   etcd: network('etcd://host:port,host:port', etcd),
   zk: network('zk://host:port,host:port', zookeeper),
+  k8s: kubernetes,
 };
 
 /** As examples, for people to read. */
 export const storeUrls: readonly string[] = Object.values(schemes).map(({ example }) => example);
 
 function schemeOf(url: string): Scheme {
-  const [, name = '', rest = ''] = /^([a-z]+):(.*)$/.exec(url) ?? [];
+  const [, name = '', rest = ''] = /^([a-z0-9]+):(.*)$/.exec(url) ?? [];
   const scheme = Object.hasOwn(schemes, name) ? schemes[name] : undefined;
   const complete = name === 'memory' ? rest === '' : addressOf(url).hosts.every(isHost);
   if (scheme !== undefined && complete) return scheme;
@@ -133,7 +153,7 @@ interface Address {
 
 /** A URL, but for several hosts. */
 function addressOf(url: string): Address {
-  const [, login, hosts = '', path = ''] = /^[a-z]+:\/\/(?:([^/]*)@)?([^/]*)(\/.*)?$/.exec(url) ?? [];
+  const [, login, hosts = '', path = ''] = /^[a-z0-9]+:\/\/(?:([^/]*)@)?([^/]*)(\/.*)?$/.exec(url) ?? [];
   const [username, password] = (login ?? '')
     .split(':')
     .map((part) => (part === '' ? undefined : decodeURIComponent(part)));
