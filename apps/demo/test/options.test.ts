@@ -56,7 +56,8 @@ describe('parseCommand', () => {
   ])('says which stores there are when it does not know "%s"', (url) => {
     expect(mistakeIn('--backend', url)).toBe(
       `--backend is "${url}", expected one of memory:, redis://host:port, rediss://host:port, ` +
-        'consul://:token@host:port, etcd://host:port,host:port, zk://host:port,host:port',
+        'consul://:token@host:port, etcd://host:port,host:port, zk://host:port,host:port, ' +
+        'k8s://:token@host:port/namespace',
     );
   });
 
