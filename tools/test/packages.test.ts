@@ -9,7 +9,7 @@ const version = published[0]?.manifest.version ?? 'none';
 
 describe.each(published.map((each) => [each.name, each] as const))('%s', (name, { folder, manifest }) => {
   it('has the manifest that all packages have', () => {
-    const { dependencies, peerDependencies, devDependencies, ...shared } = manifest;
+    const { dependencies, peerDependencies, peerDependenciesMeta, devDependencies, ...shared } = manifest;
     expect(shared).toEqual({
       name: `@sd/${folder.split('/').at(-1)}`,
       version,

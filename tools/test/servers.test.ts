@@ -215,6 +215,7 @@ describe('the binaries', () => {
         'redis-server',
         'etcd',
         'consul',
+        'dnsmasq',
         'zookeeper',
       ]);
     } finally {
