@@ -11,7 +11,7 @@ const onServers = new Set([
   '@sd/kubernetes',
   '@sd/dns',
 ]);
-const whileWaiting = { maxWorkers: availableParallelism() + 2, sequence: { groupOrder: 1 } };
+const whileWaiting = { maxWorkers: availableParallelism() + 1, sequence: { groupOrder: 1 } };
 
 /** Many short files that share nothing: one process runs them in half the time. */
 const inOneProcess = new Set(['@sd/load-balancers']);
