@@ -247,7 +247,7 @@ export class Connection {
         if (signal.aborted || error instanceof AccessDeniedError) throw error;
         progress.failure = error;
         if (attempt.signal.aborted) {
-          if (!attempt.wasHeard()) this.#doubt(link, error);
+          if (!attempt.wasHeard()) this.#doubt(link, error, attempt.limitMs);
         } else if (isStaleToken(error) && this.#login !== undefined && !hasNewToken) {
           hasNewToken = true;
           this.#login.forget(token);
@@ -286,7 +286,7 @@ export class Connection {
       timer.cancel();
       forget();
     };
-    return { signal: over.signal, wasHeard, end };
+    return { signal: over.signal, limitMs, wasHeard, end };
   }
 
   async #connected(): Promise<Link> {
@@ -354,16 +354,15 @@ export class Connection {
   }
 
   /** Gives it up if it has been silent for long enough. */
-  #doubt(link: Link, reason: unknown): void {
+  #doubt(link: Link, reason: unknown, limitMs = this.#options.timeoutMs): void {
     // Part of the limit of a request may have gone by before it was sent.
-    if (!link.isOpen || link.silentMs < 0.8 * this.#patienceMs()) return;
+    if (!link.isOpen || link.silentMs < 0.8 * this.#patienceMs(limitMs)) return;
     this.#silences += 1;
     this.drop(link, reason);
   }
 
-  #patienceMs(): number {
-    const { timeoutMs } = this.#options;
-    return Math.min(timeoutMs * 2 ** this.#silences, Math.max(timeoutMs, longestPatienceMs));
+  #patienceMs(limitMs = this.#options.timeoutMs): number {
+    return Math.min(limitMs * 2 ** this.#silences, Math.max(limitMs, longestPatienceMs));
   }
 
   #answered(startedAt: number): void {
@@ -391,6 +390,7 @@ interface How {
 
 interface Attempt {
   readonly signal: AbortSignal;
+  readonly limitMs: number;
   /** Whether the link has said anything since. */
   wasHeard(): boolean;
   end(): void;

@@ -46,6 +46,19 @@ describe.skipIf(!requireServer('etcd'))('connections', { timeout: 20_000 }, () =
     expect(await received(server, 'LeaseKeepAlive')).toBe(keepAlives);
   });
 
+  it('that fall silent are left for another endpoint within the limit of one request', async () => {
+    const server = await openServer();
+    const [silent, other] = [await openProxy(server), await openProxy(server)];
+    const endpoints = [silent, other].map(urlOf);
+    const backend = openBackend({ endpoints, timeoutMs: 3_000, rng: () => 0 });
+    await backend.listServices();
+
+    await silent.set({ blackHole: 'both' });
+
+    expect(await backend.listServices()).toEqual([]);
+    expect(other.accepted).toBe(1);
+  });
+
   it('speak TLS, and verify the certificate', async () => {
     const server = await openServer({ tls: true });
     const backend = openBackend({ endpoints: server.url, tls: { ca: Buffer.from(server.tls?.ca ?? '') } });
