@@ -53,7 +53,7 @@ export class ZooKeeperServer extends ServerProcess {
   async ask(word: string): Promise<string> {
     const socket = connect(this.port, this.host);
     // One that is just starting may take the word and never answer.
-    socket.setTimeout(2_000, () => socket.destroy(new Error('no answer')));
+    socket.setTimeout(500, () => socket.destroy(new Error('no answer')));
     try {
       await once(socket, 'connect');
       socket.write(word);
@@ -106,8 +106,10 @@ export class ZooKeeperServer extends ServerProcess {
   }
 
   protected override async isReady(): Promise<boolean> {
+    // Before it serves, it never answers `conf`.
+    if ((await this.mode()) === undefined) return false;
     const configuration = await this.ask('conf');
-    return configuration.includes(this.dataFolder) && (await this.mode()) !== undefined;
+    return configuration.includes(this.dataFolder);
   }
 
   #tlsLines(): readonly string[] {

@@ -55,18 +55,25 @@ describe.skipIf(!requireServer('consul'))('ConsulBackend', () => {
 
   it('ends watches when the index went back, as after a snapshot was restored', async () => {
     const server = await openServer();
-    const provider = openBackend({ url: server.url });
-    const lease = await provider.register(instance(1), { ttl: 60_000 });
+    // What an agent holds it would write again, and so make the index go on.
+    const write = (port: number): Promise<unknown> =>
+      server.command('PUT', 'catalog/register', {
+        Node: 'elsewhere',
+        Address: '10.0.0.9',
+        SkipNodeUpdate: true,
+        Service: { ID: 'orders-9', Service: 'orders', Port: port },
+      });
+    await write(1);
     const snapshot = await fetch(`${server.url}/v1/snapshot`);
     const saved = await snapshot.arrayBuffer();
-    for (const weight of [2, 3, 4]) await lease.update(instance(1, { weight }));
+    for (const port of [2, 3, 4]) await write(port);
     const watch = await openWatch(openBackend({ url: server.url, waitMs: 1_000 }));
-    expect(watch.latest).toMatchObject([{ weight: 4 }]);
+    expect(watch.latest).toMatchObject([{ port: 4 }]);
 
     await fetch(`${server.url}/v1/snapshot`, { method: 'PUT', body: saved });
 
     await eventually(() => expect(watch.end?.error).toBeInstanceOf(BackendUnavailableError));
-    expect(watch.latest).toMatchObject([{ weight: 4 }]);
+    expect(watch.latest).toMatchObject([{ port: 4 }]);
   });
 
   it('renews all but the first few of its instances by one check, of a service that stands for the process', async () => {
