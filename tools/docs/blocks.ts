@@ -41,7 +41,7 @@ export function blocksOf(file: string, markdown: string): readonly Block[] {
 }
 
 /** What a block says that it prints: `// prints: 3` or `//→ 3`. */
-export function promisedOutput({ code }: Block): readonly string[] {
+export function promisedOutput({ code }: Pick<Block, 'code'>): readonly string[] {
   return Array.from(code.matchAll(/\/\/ ?(?:prints:|→) *(.+)$/gm), ([, text = '']) => text.trim());
 }
 

@@ -44,7 +44,12 @@ export interface Run {
 
 /** Runs a block that `compile` has written, as a program of its own. */
 export function run(block: Block, timeoutMs: number): Promise<Run> {
-  const child = spawn(process.execPath, ['--conditions=@sd/source', '--import', 'tsx', fileOf(block)], {
+  return runFile(fileOf(block), timeoutMs);
+}
+
+/** @param file absolute */
+export function runFile(file: string, timeoutMs: number): Promise<Run> {
+  const child = spawn(process.execPath, ['--conditions=@sd/source', '--import', 'tsx', file], {
     cwd: root,
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: timeoutMs,
