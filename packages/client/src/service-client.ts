@@ -271,8 +271,10 @@ export class ServiceClient implements AsyncDisposable {
     // An upload may fail after the answer was read to its end, when nobody else listens.
     request.on('error', hideRequest);
     request.on('request', refuseUpgrade);
+    request.on('response', ({ statusCode }: PlainResponse) => (attempt.status = statusCode));
     const header = this.#deadlineHeader;
     if (header !== false) request.options.headers[header] ??= timeLeft(attempt);
+    if (attempt.headers !== undefined) Object.assign(request.options.headers, attempt.headers);
     if (!hasBody(settings)) request.end();
     return request;
   }
@@ -301,6 +303,7 @@ export class ServiceClient implements AsyncDisposable {
       // A stream is begun once: of two that were, one would have to be thrown away with what it has sent.
       hedge: isStream ? false : (options.hedge ?? own.hedge),
       idempotent: options.idempotent ?? isIdempotent(method),
+      method,
       signal: options.signal,
       classify,
     };

@@ -14,6 +14,10 @@ export interface Attempt {
   readonly number: number;
   /** Whether it is a `retry` after one that failed, or a `hedge` beside one that is late. */
   readonly kind: AttemptKind;
+  /** What a tracer wants sent along with the request. */
+  readonly headers: Readonly<Record<string, string>> | undefined;
+  /** Status code of the answer: set it, for those who measure. */
+  status: number | undefined;
   /**
    * Aborts when this attempt times out, when the deadline passes, when the caller cancels, and when another attempt has
    * answered: then what this one returns is dropped.
@@ -27,16 +31,35 @@ export interface Attempt {
   keepUntil(end: Promise<unknown>): void;
 }
 
+/** An attempt that says itself, by `answer` or `fail`, what became of it. */
+export interface OpenAttempt extends Omit<Attempt, 'keepUntil'> {
+  /**
+   * There is an answer. @returns whether it is the call's: if so its endpoint is in flight until `end`; if not it came too
+   * late, and is to be dropped
+   */
+  answer(): boolean;
+  /** What was answered has ended, or broke off with an error. */
+  end(error?: unknown): void;
+  /** There is none. What is to be done about it is decided before this returns, unless there is a pause before a retry. */
+  fail(error: unknown): void;
+}
+
 /** What is the same for all attempts of a call. */
 export interface AttemptContext<T> {
+  /** For telemetry. */
+  readonly method: string | undefined;
+  /** Whether attempts say themselves what became of them. */
+  readonly isOpen: boolean;
   readonly target: TrackedService;
-  readonly work: (attempt: Attempt) => Promise<T> | T;
+  readonly work: (attempt: Attempt & OpenAttempt) => Promise<T> | T;
   readonly read: (error: unknown) => Failure | undefined;
   readonly timeoutMs: number;
   /** Of the clock. */
   readonly deadlineAt: number;
   /** Hear of each that has ended, once. */
   answered(attempt: RunningAttempt<T>, value: T): void;
+  /** The same of an open one. */
+  answeredOpenly(attempt: RunningAttempt<T>): void;
   failed(attempt: RunningAttempt<T>, error: unknown): void;
 }
 
@@ -44,13 +67,14 @@ export interface AttemptContext<T> {
 export type StopCause = 'timed-out' | 'outrun' | 'call-over';
 
 /** One attempt, from its pick until it has given back its endpoint. Whoever runs it looks after its time. */
-export class RunningAttempt<T> implements Attempt {
+export class RunningAttempt<T> implements Attempt, OpenAttempt {
   readonly endpoint: Endpoint;
   readonly reason: PickReason;
   readonly number: number;
   readonly kind: AttemptKind;
   /** Of the clock: when it is to be stopped, unless the call's deadline comes first. */
   readonly endsAt: number;
+  status: number | undefined;
   /** Set at its end. */
   outcome: Outcome | undefined;
   durationMs = 0;
@@ -63,6 +87,8 @@ export class RunningAttempt<T> implements Attempt {
   #onStop: ((reason: unknown) => void)[] | undefined;
   #stopped: { readonly reason: unknown } | undefined;
   #kept: Promise<unknown> | undefined;
+  /** Its answer is the call's, and has not ended. */
+  #isAnswering = false;
   #trace: { readonly message: AttemptTrace; readonly end: (error: unknown) => void } | undefined;
 
   constructor(
@@ -81,6 +107,10 @@ export class RunningAttempt<T> implements Attempt {
 
   get instance(): ServiceInstance {
     return this.endpoint.instance;
+  }
+
+  get headers(): Readonly<Record<string, string>> | undefined {
+    return this.#trace?.message.headers;
   }
 
   get signal(): AbortSignal {
@@ -104,6 +134,25 @@ export class RunningAttempt<T> implements Attempt {
     this.#kept = end;
   }
 
+  answer(): boolean {
+    if (this.outcome !== undefined) return false;
+    this.#isAnswering = true;
+    this.#end('ok', 'answered', undefined);
+    this.#context.answeredOpenly(this);
+    return true;
+  }
+
+  end(error?: unknown): void {
+    if (!this.#isAnswering) return;
+    this.#isAnswering = false;
+    if (error === undefined) this.#context.target.giveBack(this.endpoint, 'ok', this.durationMs);
+    else this.#brokeOff(error);
+  }
+
+  fail(error: unknown): void {
+    this.#failed(error);
+  }
+
   /** Does the work, once. */
   run(): void {
     if (telemetry.attempt.hasSubscribers) this.#traced();
@@ -123,8 +172,8 @@ export class RunningAttempt<T> implements Attempt {
 
   #traced(): void {
     const { endpoint, reason, number, kind } = this;
-    const service = this.#context.target.name;
-    const message: AttemptTrace = { service, endpoint, reason, number, kind };
+    const { method, target } = this.#context;
+    const message: AttemptTrace = { service: target.name, endpoint, reason, number, kind, method };
     const ended = telemetry.attempt.tracePromise(
       () =>
         new Promise<void>((resolve, reject) => {
@@ -143,7 +192,7 @@ export class RunningAttempt<T> implements Attempt {
   #work(): void {
     try {
       const work = this.#context.work(this);
-      Promise.resolve(work).then(this.#answered, this.#failed);
+      if (!this.#context.isOpen) Promise.resolve(work).then(this.#answered, this.#failed);
     } catch (error) {
       this.#failed(error);
     }
@@ -178,11 +227,14 @@ export class RunningAttempt<T> implements Attempt {
     if (this.#trace !== undefined) {
       this.#trace.message.outcome = outcome;
       this.#trace.message.durationMs = durationMs;
+      if (this.status !== undefined) this.#trace.message.status = this.status;
       this.#trace.end(error);
     }
     const told = cause === 'own-error' ? 'cancelled' : outcome;
     const kept = this.#kept;
-    if (kept === undefined || outcome !== 'ok') target.giveBack(endpoint, told, durationMs);
+    if (this.#isAnswering) {
+      // Given back when the answer has ended.
+    } else if (kept === undefined || outcome !== 'ok') target.giveBack(endpoint, told, durationMs);
     else {
       kept.then(
         () => target.giveBack(endpoint, 'ok', durationMs),

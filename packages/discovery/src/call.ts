@@ -1,7 +1,13 @@
 import { Backoff, DiscoveryError, onAbort, sleep, type ServiceFilter, type Timer } from '@sd/core';
 import { CircuitOpenError, type CircuitEntry } from '@sd/health';
 import type { Endpoint, EndpointSet, PickRequest } from '@sd/load-balancers';
-import { attemptTimedOut, RunningAttempt, type Attempt, type AttemptContext } from './attempt.ts';
+import {
+  attemptTimedOut,
+  RunningAttempt,
+  type Attempt,
+  type AttemptContext,
+  type OpenAttempt,
+} from './attempt.ts';
 import { AttemptTimeoutError, ConnectionError, DeadlineExceededError, type AttemptReport } from './errors.ts';
 import { classifyNetworkFailure, type Failure, type FailureClassifier } from './failure.ts';
 import { telemetry, type AttemptKind, type CallTrace } from './telemetry.ts';
@@ -29,6 +35,8 @@ export interface CallOptions {
   readonly idempotent?: boolean | undefined;
   /** Whether a call that is idempotent may be sent to a second endpoint when the first is late. Default: true. */
   readonly hedge?: boolean | undefined;
+  /** Of the request, for those who measure: `GET`. */
+  readonly method?: string | undefined;
   /** Reads the errors that the attempt throws. Default: `classifyNetworkFailure`. */
   readonly classify?: FailureClassifier | undefined;
 }
@@ -62,6 +70,21 @@ export function beginCall<T>(
   return call;
 }
 
+/**
+ * The same for `work` that says itself what became of each attempt, which saves all promises.
+ * @param onFailed hears when the call has failed, before `fail` returns where that was the reason
+ */
+export function dispatchCall(
+  target: TrackedService,
+  work: (attempt: OpenAttempt) => void,
+  options: CallOptions,
+  { defaults, onFailed }: { readonly defaults: CallDefaults; readonly onFailed: (error: unknown) => void },
+): Pick<PendingCall<void>, 'cancel'> {
+  const call = new Call(target, work, options, defaults, true);
+  call.dispatch(onFailed);
+  return call;
+}
+
 /** Retries without a hint of the server wait `random(0, 25 ms * 2^n)`, at most 250 ms: Envoy's default. */
 const retryBackoff = { baseMs: 25, capMs: 250 };
 
@@ -88,7 +111,9 @@ const pastDeadline = new DOMException('The call is past its deadline', 'TimeoutE
 class Call<T> implements PendingCall<T>, AttemptContext<T> {
   result!: Promise<T>; // set by whoever makes it
   readonly target: TrackedService;
-  readonly work: (attempt: Attempt) => Promise<T> | T;
+  readonly work: (attempt: Attempt & OpenAttempt) => Promise<T> | T;
+  readonly method: string | undefined;
+  readonly isOpen: boolean;
   readonly read: FailureClassifier;
   readonly timeoutMs: number;
   readonly deadlineAt: number;
@@ -102,6 +127,8 @@ class Call<T> implements PendingCall<T>, AttemptContext<T> {
   #running: RunningAttempt<T>[] = [];
   #set: EndpointSet | undefined;
   #resolve: (value: T) => void = () => undefined;
+  /** Of a call that makes no promise. */
+  #onAnswered: () => void = () => undefined;
   #reject: (error: unknown) => void = () => undefined;
   #forgetCaller: () => void = () => undefined;
   #breakerEntry: CircuitEntry = 0;
@@ -123,12 +150,15 @@ class Call<T> implements PendingCall<T>, AttemptContext<T> {
 
   constructor(
     target: TrackedService,
-    work: (attempt: Attempt) => Promise<T> | T,
+    work: (attempt: Attempt & OpenAttempt) => Promise<T> | T,
     options: CallOptions,
     defaults: CallDefaults,
+    isOpen = false,
   ) {
     this.target = target;
     this.work = work;
+    this.method = options.method;
+    this.isOpen = isOpen;
     this.read = options.classify ?? classifyNetworkFailure;
     this.timeoutMs = options.attemptTimeoutMs ?? defaults.attemptTimeoutMs;
     this.#options = options;
@@ -147,13 +177,47 @@ class Call<T> implements PendingCall<T>, AttemptContext<T> {
     });
   }
 
-  trace(): Promise<T> {
+  dispatch(onFailed: (error: unknown) => void): void {
+    this.#reject = onFailed;
+    if (telemetry.call.hasSubscribers) this.#traceDispatch(onFailed);
+    else this.#begin();
+  }
+
+  /** As `tracePromise` of Node does, for what is no promise. */
+  #traceDispatch(onFailed: (error: unknown) => void): void {
+    const { start, end, asyncStart, asyncEnd, error: failed } = telemetry.call;
     const startedAt = this.target.clock.monotonic();
-    const trace: CallTrace = {
+    const trace = this.#newTrace();
+    const settle = (error?: unknown): void => {
+      trace.durationMs = this.target.clock.monotonic() - startedAt;
+      if (error !== undefined) {
+        trace.error = error;
+        failed.publish(trace);
+      }
+      asyncStart.publish(trace);
+      asyncEnd.publish(trace);
+    };
+    this.#onAnswered = settle;
+    this.#reject = (error) => {
+      settle(error);
+      onFailed(error);
+    };
+    start.runStores(trace, () => this.#begin());
+    end.publish(trace);
+  }
+
+  #newTrace(): CallTrace {
+    return {
       service: this.target.name,
+      method: this.method,
       idempotent: this.#options.idempotent === true,
       attempts: this.#reports,
     };
+  }
+
+  trace(): Promise<T> {
+    const startedAt = this.target.clock.monotonic();
+    const trace = this.#newTrace();
     return telemetry.call.tracePromise(async () => {
       try {
         return await this.run();
@@ -176,12 +240,20 @@ class Call<T> implements PendingCall<T>, AttemptContext<T> {
   }
 
   answered(attempt: RunningAttempt<T>, value: T): void {
+    if (this.#wins(attempt)) this.#resolve(value);
+  }
+
+  answeredOpenly(attempt: RunningAttempt<T>): void {
+    if (this.#wins(attempt)) this.#onAnswered();
+  }
+
+  #wins(attempt: RunningAttempt<T>): boolean {
     this.#ended(attempt);
-    if (this.#isDone) return;
+    if (this.#isDone) return false;
     this.#isDone = true;
     for (const other of this.#running) other.stop('outrun', anotherWasFaster);
     this.#release('succeeded');
-    this.#resolve(value);
+    return true;
   }
 
   failed(attempt: RunningAttempt<T>, error: unknown): void {

@@ -29,11 +29,12 @@ import {
   checkBalancing,
   LoadBalancerFactory,
   type BalancingOptions,
+  type Endpoint,
   type SetExplanation,
 } from '@sd/load-balancers';
-import type { Attempt } from './attempt.ts';
+import type { Attempt, OpenAttempt } from './attempt.ts';
 import type { CallQueueOptions } from './call-queue.ts';
-import { beginCall, type CallDefaults, type CallOptions, type PendingCall } from './call.ts';
+import { beginCall, dispatchCall, type CallDefaults, type CallOptions, type PendingCall } from './call.ts';
 import type { EndpointHealth } from './endpoint-health.ts';
 import { UnknownInstanceError } from './errors.ts';
 import type { HedgingOptions } from './hedge-delay.ts';
@@ -104,6 +105,7 @@ export class DiscoveryClient implements AsyncDisposable {
   readonly #idleMs: number;
   readonly #clock: Clock;
   readonly #services = new Map<string, TrackedService>();
+  readonly #leaveListeners = new Set<(endpoint: Endpoint) => void>();
   #idleTimer: Timer | undefined;
   #closed = false;
 
@@ -135,6 +137,9 @@ export class DiscoveryClient implements AsyncDisposable {
       breaker: options.breaker && { failureRate: 0.5, ...options.breaker },
       queue: options.queue ?? {},
       healthChecker: options.healthChecker,
+      onLeave: (endpoint) => {
+        for (const listener of this.#leaveListeners) listener(endpoint);
+      },
       clock,
       rng,
       logger,
@@ -276,12 +281,33 @@ export class DiscoveryClient implements AsyncDisposable {
     attempt: (attempt: Attempt) => Promise<T> | T,
     options: CallOptions = noOptions,
   ): PendingCall<T> {
-    if (!checkedOptions.has(options)) {
-      validate('Call', callOptionsSchema, options);
-      if (Object.isFrozen(options)) checkedOptions.add(options);
-    }
+    this.#check(options);
     if (typeof attempt !== 'function') validate('Call', attemptSchema, { attempt });
     return beginCall(this.#track(service), attempt, options, this.#defaults);
+  }
+
+  /**
+   * The same for clients whose requests tell of themselves by callbacks: no promise is made. `attempt` begins the work and
+   * returns; `answer` or `fail` of what it gets say what became of it, and `end` when all of the answer was read.
+   * @param onFailed hears once if the call fails, with what `call` would reject with
+   */
+  dispatch(
+    service: string,
+    attempt: (attempt: OpenAttempt) => void,
+    options: CallOptions,
+    onFailed: (error: unknown) => void,
+  ): Pick<PendingCall<void>, 'cancel'> {
+    this.#check(options);
+    return dispatchCall(this.#track(service), attempt, options, { defaults: this.#defaults, onFailed });
+  }
+
+  /**
+   * Tells of each endpoint that has left, when its instance is gone, its service is no longer in use or this client is
+   * closed: connections to it are to be closed when their last request has ended. @returns stops telling
+   */
+  onLeave(listener: (endpoint: Endpoint) => void): () => void {
+    this.#leaveListeners.add(listener);
+    return () => void this.#leaveListeners.delete(listener);
   }
 
   /** Stops all watches; calls under way may finish. The backend stays open. Idempotent. */
@@ -354,6 +380,12 @@ export class DiscoveryClient implements AsyncDisposable {
       tooLate.abort(); // whoever lost interest does not wait on
       service.leave();
     }
+  }
+
+  #check(options: CallOptions): void {
+    if (checkedOptions.has(options)) return;
+    validate('Call', callOptionsSchema, options);
+    if (Object.isFrozen(options)) checkedOptions.add(options);
   }
 
   #assertOpen(): void {

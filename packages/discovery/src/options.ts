@@ -46,6 +46,7 @@ export const callOptionsSchema = v.strictObject(
     signal,
     idempotent: v.optional(bool),
     hedge: v.optional(bool),
+    method: v.optional(text),
     classify: v.optional(v.function('a function (error) => Failure')),
   },
   'an object',

@@ -36,13 +36,15 @@ export const telemetry = {
 
 export interface CallTrace {
   readonly service: string;
+  /** Of the request, where the protocol has such: `GET`. */
+  readonly method: string | undefined;
   readonly idempotent: boolean;
   /** Those that have ended, in the order of their ends. */
   readonly attempts: readonly AttemptReport[];
   /** At the end, in milliseconds. */
   durationMs?: number;
   /** As the caller sees it; set by Node when the call failed. */
-  readonly error?: unknown;
+  error?: unknown;
 }
 
 export interface AttemptTrace {
@@ -53,6 +55,12 @@ export interface AttemptTrace {
   /** 1 for the first of the call. */
   readonly number: number;
   readonly kind: AttemptKind;
+  /** Of the request, where the protocol has such: `GET`. */
+  readonly method: string | undefined;
+  /** What a tracer sets at the start is sent along with the request, e.g. `traceparent`. */
+  headers?: Readonly<Record<string, string>>;
+  /** Of the answer, where there was one and the protocol has such: 503. */
+  status?: number;
   /** At the end. */
   outcome?: Outcome;
   durationMs?: number;

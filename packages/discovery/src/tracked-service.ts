@@ -54,6 +54,7 @@ export interface TrackedServiceOptions {
   readonly hedging: HedgingOptions | undefined;
   readonly queue: CallQueueOptions;
   readonly healthChecker: AdvancedHealthChecker | undefined;
+  readonly onLeave: (endpoint: Endpoint) => void;
   readonly clock: Clock;
   readonly rng: Rng;
   readonly logger: DiscoveryLogger;
@@ -92,6 +93,7 @@ export class TrackedService {
       factory: options.factory,
       zone: options.zone,
       awaitChecks: options.healthChecker !== undefined,
+      onLeave: options.onLeave,
       clock,
       rng,
       logger,

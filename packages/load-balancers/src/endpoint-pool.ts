@@ -27,6 +27,8 @@ export interface EndpointPoolOptions extends BalancingOptions {
   readonly zone?: string | undefined;
   /** New endpoints are `awaited` until the first `report` of them. Default: false. */
   readonly awaitChecks?: boolean | undefined;
+  /** Hears of each endpoint that has left, also when the pool is closed; requests to it may be under way. */
+  readonly onLeave?: ((endpoint: Endpoint) => void) | undefined;
   readonly clock?: Clock | undefined;
   readonly rng?: Rng | undefined;
   readonly logger?: DiscoveryLogger | undefined;
@@ -44,6 +46,7 @@ export class EndpointPool implements Disposable {
   readonly #awaitChecks: boolean;
   readonly #probes: Probes;
   readonly #slowStart: SlowStart | undefined;
+  readonly #onLeave: ((endpoint: Endpoint) => void) | undefined;
   #latencies: LatencyMetric | undefined;
   readonly #endpoints = new Map<string, PooledEndpoint>();
   readonly #freeSlots: number[] = [];
@@ -65,6 +68,7 @@ export class EndpointPool implements Disposable {
     this.service = service;
     this.#clock = clock;
     this.#awaitChecks = options.awaitChecks ?? false;
+    this.#onLeave = options.onLeave;
     this.#probes = new Probes(clock);
     this.#maxInFlight = options.maxInFlight ?? 2 ** 30; // small integers compare faster than Infinity does
     this.#slowStart =
@@ -200,10 +204,12 @@ export class EndpointPool implements Disposable {
 
   /** Stops its timers, and ejects no more. Attempts under way may finish. Idempotent. */
   close(): void {
+    if (this.#closed) return;
     this.#closed = true;
     for (const { timer } of this.#ejections.values()) timer?.cancel();
     this.#ejections.clear();
     this.#slowStart?.close();
+    for (const endpoint of this.#list) this.#onLeave?.(endpoint);
   }
 
   [Symbol.dispose](): void {
@@ -314,6 +320,7 @@ export class EndpointPool implements Disposable {
     this.#slowStart?.forget(endpoint);
     endpoint.gone = true;
     if (endpoint.inFlight === 0) this.#free(endpoint);
+    this.#onLeave?.(endpoint);
   }
 
   /** Once, even if a strategy picks it again after it has left. */
@@ -338,6 +345,7 @@ const poolOptions = [
   'factory',
   'zone',
   'awaitChecks',
+  'onLeave',
   'clock',
   'rng',
   'logger',
