@@ -2,7 +2,7 @@ import type { Bar } from './bars.ts';
 import type { ContestantName } from './contestants.ts';
 import type { FaultName } from './faults.ts';
 import { instanceCount, Stage, type Run } from './stage.ts';
-import { between, median, shareOf } from './statistics.ts';
+import { between, median, shareOf } from '../../../tools/bench/statistics.ts';
 import { figure, percent, printTable, tally } from './table.ts';
 
 export const brownoutFaults = ['503', 'eight times slower'] as const satisfies readonly FaultName[];

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { recordRequests, type SentRequest } from './sent-requests.ts';
 import { contestants, type Contestant, type ContestantName, type Target } from './contestants.ts';
-import { cpuMs, now, serve } from './program.ts';
+import { cpuMs, now, serve } from '../../../tools/bench/program.ts';
 
 // One contestant at work.
 

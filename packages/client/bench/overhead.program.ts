@@ -1,5 +1,5 @@
 import { contestants, type Contestant, type ContestantName } from './contestants.ts';
-import { cpuMs, now, serve } from './program.ts';
+import { cpuMs, now, serve } from '../../../tools/bench/program.ts';
 
 // All contestants in one process, so that they take turns on a machine that is equally warm.
 const made = new Map<ContestantName, Contestant>();

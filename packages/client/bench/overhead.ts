@@ -1,9 +1,9 @@
 import type { Bar } from './bars.ts';
 import type { ContestantName } from './contestants.ts';
 import type { OverheadTasks } from './overhead.program.ts';
-import { Program } from './program.ts';
+import { Program } from '../../../tools/bench/program.ts';
 import { Stage } from './stage.ts';
-import { median, quantile } from './statistics.ts';
+import { median, quantile } from '../../../tools/bench/statistics.ts';
 import { figure, printTable } from './table.ts';
 
 export interface OverheadResult {
@@ -23,7 +23,7 @@ export async function measureOverhead(
 ): Promise<readonly OverheadResult[]> {
   const [rounds, ms] = quick ? [9, 300] : [60, 300];
   await using stage = await Stage.build({ workMs: [0, 0], slots: Infinity, queue: 0 });
-  await using client = new Program<OverheadTasks>('overhead.program.ts');
+  await using client = new Program<OverheadTasks>(new URL('overhead.program.ts', import.meta.url));
   const inTurn = [...new Set<ContestantName>(['got', ...names])];
   const measured = new Map(inTurn.map((name) => [name, [] as { perSecond: number; cpuUs: number }[]]));
   const warmUps = 2;

@@ -1,5 +1,5 @@
 import { subscribe } from 'node:diagnostics_channel';
-import { now } from './program.ts';
+import { now } from '../../../tools/bench/program.ts';
 
 /** A request that this process has sent, or would have, had the connection not been refused. */
 export interface SentRequest {

@@ -1,6 +1,6 @@
 import { faults, type FaultName } from './faults.ts';
 import { Instance, type Ability } from './instance.ts';
-import { now, serve } from './program.ts';
+import { now, serve } from '../../../tools/bench/program.ts';
 
 // The instances of a service, in one process.
 const instances: Instance[] = [];

@@ -3,7 +3,7 @@ import type { ContestantName } from './contestants.ts';
 import type { FaultName } from './faults.ts';
 import type { Ability } from './instance.ts';
 import type { Load, LoadReport, LoadTasks } from './load.program.ts';
-import { Program } from './program.ts';
+import { Program } from '../../../tools/bench/program.ts';
 import type { ServersTasks } from './servers.program.ts';
 
 export const instanceCount = 3;
@@ -41,7 +41,7 @@ export class Stage implements AsyncDisposable {
   }
 
   static async build(ability: Ability): Promise<Stage> {
-    const servers = new Program<ServersTasks>('servers.program.ts');
+    const servers = new Program<ServersTasks>(new URL('servers.program.ts', import.meta.url));
     return new Stage(servers, await servers.ask('start', { count: instanceCount, ability }));
   }
 
@@ -55,7 +55,7 @@ export class Stage implements AsyncDisposable {
     readonly plan: Plan;
   }): Promise<Run> {
     const { name, fault, places, load, attemptTimeoutMs, plan } = scene;
-    await using contestant = new Program<LoadTasks>('load.program.ts');
+    await using contestant = new Program<LoadTasks>(new URL('load.program.ts', import.meta.url));
     await contestant.ask('begin', { name, load, ports: this.ports, attemptTimeoutMs });
     await sleep(plan.warmUpMs);
     const warmAt = Date.now();

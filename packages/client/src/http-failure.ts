@@ -17,7 +17,15 @@ export function isServerFailure(status: number): boolean {
   return status >= 500 || retryable.has(status);
 }
 
-/** @param now milliseconds since the epoch */
+/** Whether another endpoint may do better, after an answer with this status. */
+export function mayBeRepeated(status: number): boolean {
+  return retryable.has(status);
+}
+
+/**
+ * What the error of an HTTP request means: an `HttpStatusError`, one of the network, or one of got.
+ * @param now milliseconds since the epoch
+ */
 export function classifyHttpFailure(error: unknown, now: number): Failure | undefined {
   if (error instanceof HttpStatusError) {
     const outcome = retryable.get(error.status);

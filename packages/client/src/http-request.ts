@@ -100,7 +100,11 @@ export function urlOf(
   return url.href;
 }
 
-function originOf(instance: ServiceInstance): string {
+/**
+ * `https://10.0.0.7:8443`
+ * @throws {UnsupportedProtocolError} {@link UnusableAddressError}
+ */
+export function originOf(instance: ServiceInstance): string {
   const known = origins.get(instance);
   if (known !== undefined) return known;
   const { service, protocol } = instance;

@@ -29,6 +29,8 @@ export {
   UnsupportedProtocolError,
   UnusableAddressError,
 } from './errors.ts';
-export type { RequestHeaders, RequestOptions } from './request-options.ts';
+export { classifyHttpFailure, isServerFailure, mayBeRepeated } from './http-failure.ts';
+export { originOf } from './http-request.ts';
+export { isIdempotent, type RequestHeaders, type RequestOptions } from './request-options.ts';
 export { ServiceClient, type ServiceClientOptions } from './service-client.ts';
 export { ServiceResponse, type PendingResponse, type StreamedResponse } from './service-response.ts';

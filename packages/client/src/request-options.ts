@@ -31,6 +31,7 @@ export interface RequestOptions extends Pick<
   readonly throwHttpErrors?: boolean | undefined;
 }
 
+/** By the method, in capitals (RFC 9110, 9.2.2). */
 export function isIdempotent(method: string): boolean {
   return ['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE'].includes(method);
 }

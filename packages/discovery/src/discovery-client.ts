@@ -281,7 +281,10 @@ export class DiscoveryClient implements AsyncDisposable {
     attempt: (attempt: Attempt) => Promise<T> | T,
     options: CallOptions = noOptions,
   ): PendingCall<T> {
-    this.#check(options);
+    if (!checkedOptions.has(options)) {
+      validate('Call', callOptionsSchema, options);
+      if (Object.isFrozen(options)) checkedOptions.add(options);
+    }
     if (typeof attempt !== 'function') validate('Call', attemptSchema, { attempt });
     return beginCall(this.#track(service), attempt, options, this.#defaults);
   }
@@ -289,7 +292,10 @@ export class DiscoveryClient implements AsyncDisposable {
   /**
    * The same for clients whose requests tell of themselves by callbacks: no promise is made. `attempt` begins the work and
    * returns; `answer` or `fail` of what it gets say what became of it, and `end` when all of the answer was read.
+   * `options` are not checked with each call.
    * @param onFailed hears once if the call fails, with what `call` would reject with
+   * @throws {ConfigValidationError} the service's name is none
+   * @throws {ClosedError} the client is closed
    */
   dispatch(
     service: string,
@@ -297,7 +303,6 @@ export class DiscoveryClient implements AsyncDisposable {
     options: CallOptions,
     onFailed: (error: unknown) => void,
   ): Pick<PendingCall<void>, 'cancel'> {
-    this.#check(options);
     return dispatchCall(this.#track(service), attempt, options, { defaults: this.#defaults, onFailed });
   }
 
@@ -380,12 +385,6 @@ export class DiscoveryClient implements AsyncDisposable {
       tooLate.abort(); // whoever lost interest does not wait on
       service.leave();
     }
-  }
-
-  #check(options: CallOptions): void {
-    if (checkedOptions.has(options)) return;
-    validate('Call', callOptionsSchema, options);
-    if (Object.isFrozen(options)) checkedOptions.add(options);
   }
 
   #assertOpen(): void {

@@ -6,17 +6,17 @@ export type Tasks = Readonly<Record<string, (argument: never) => unknown>>;
 
 type Answer = { readonly value?: unknown } | { readonly failed: string };
 
-/** A file of this folder that runs as a process of its own. One task at a time. */
+/** A file that runs as a process of its own. One task at a time. */
 export class Program<T extends Tasks> implements AsyncDisposable {
-  readonly #file: string;
+  readonly #file: URL;
   readonly #child: ChildProcess;
   readonly #exited: Promise<unknown>;
 
-  constructor(file: string) {
+  constructor(file: URL) {
     this.#file = file;
     // Without the condition that resolves packages to their sources: what is measured is what is published.
     const execArgv = process.execArgv.filter((argument) => !argument.startsWith('--conditions'));
-    this.#child = fork(new URL(file, import.meta.url), { serialization: 'advanced', execArgv });
+    this.#child = fork(file, { serialization: 'advanced', execArgv });
     this.#exited = once(this.#child, 'exit');
   }
 
@@ -29,10 +29,10 @@ export class Program<T extends Tasks> implements AsyncDisposable {
     const [answer] = await Promise.race([
       answered,
       this.#exited.then((): never => {
-        throw new Error(`${this.#file} ended while it was asked to ${task}`);
+        throw new Error(`${this.#file.pathname} ended while it was asked to ${task}`);
       }),
     ]);
-    if ('failed' in answer) throw new Error(`${this.#file} could not ${task}: ${answer.failed}`);
+    if ('failed' in answer) throw new Error(`${this.#file.pathname} could not ${task}: ${answer.failed}`);
     return answer.value as Awaited<ReturnType<T[K]>>;
   }
 

@@ -1,0 +1,46 @@
+import { cpus } from 'node:os';
+import { Program } from '../../../../tools/bench/program.ts';
+import { median, quantile } from '../../../../tools/bench/statistics.ts';
+import { figure, printTable } from '../../../../tools/bench/table.ts';
+import { contestants, type ContestantName } from './contestants.ts';
+import type { LoadTasks } from './load.program.ts';
+import type { ServersTasks } from './servers.program.ts';
+
+// `--quick` makes it short, to see that it works; `--only request` runs contestants of this beginning.
+const args = process.argv.slice(2);
+const only = args.includes('--only') ? (args[args.indexOf('--only') + 1] ?? '') : '';
+const [rounds, ms] = args.includes('--quick') ? [5, 300] : [31, 500];
+const concurrency = 50;
+const baselines = { request: 'request: Pools by hand', fetch: 'fetch: Pools by hand' } as const;
+
+const names = (Object.keys(contestants) as ContestantName[]).filter((name) => name.startsWith(only));
+await using servers = new Program<ServersTasks>(new URL('servers.program.ts', import.meta.url));
+await using load = new Program<LoadTasks>(new URL('load.program.ts', import.meta.url));
+const ports = await servers.ask('start', { count: 3 });
+const measured = new Map(names.map((name) => [name, [] as { perSecond: number; cpuUs: number }[]]));
+const warmUps = 2;
+for (let round = -warmUps; round < rounds; round += 1) {
+  // The other way round each second time, so that nobody always comes after the same one.
+  for (const name of round % 2 === 0 ? names : names.toReversed()) {
+    const figures = await load.ask('round', { name, ports, concurrency, ms });
+    if (round >= 0) measured.get(name)?.push(figures);
+  }
+}
+
+console.log(`Node ${process.version}, ${cpus().length} x ${cpus()[0]?.model ?? 'unknown CPU'}`);
+console.log(`3 servers, ${concurrency} requests at once, medians of ${rounds} rounds of ${ms / 1_000} s\n`);
+const rows = names.map((name) => {
+  const figures = measured.get(name) ?? [];
+  const base = measured.get(name.startsWith('fetch') ? baselines.fetch : baselines.request) ?? [];
+  const ratios = figures.map(({ perSecond }, round) => perSecond / (base[round]?.perSecond ?? Number.NaN));
+  const added = figures.map(({ cpuUs }, round) => cpuUs - (base[round]?.cpuUs ?? Number.NaN));
+  return [
+    name,
+    figure(median(figures.map(({ perSecond }) => perSecond))),
+    median(ratios).toFixed(3),
+    `${quantile(ratios, 0.25).toFixed(3)} - ${quantile(ratios, 0.75).toFixed(3)}`,
+    figure(median(figures.map(({ cpuUs }) => cpuUs))),
+    figure(median(added)),
+  ];
+});
+printTable(['', 'requests/s', 'of Pools by hand', 'quartiles', 'CPU us/request', 'more than by hand'], rows);

@@ -1,0 +1,156 @@
+import { HttpStatusError, isServerFailure, mayBeRepeated, ServiceResponse } from '@sd/client';
+import type { OpenAttempt } from '@sd/discovery';
+import type { Duplex } from 'node:stream';
+import { util } from 'undici';
+import { LongAnswerError } from './errors.ts';
+import type { RequestHandler } from './request-handler.ts';
+import type { ServiceRequest } from './service-request.ts';
+
+/** Of an answer that is no good, as much is kept as pages of errors have: 64 KiB. */
+const mostKept = 65_536;
+
+interface Answer {
+  readonly status: number;
+  readonly rawHeaders: Buffer[];
+  readonly resume: () => void;
+  readonly statusText: string;
+  readonly chunks: Buffer[];
+  trailers: string[] | null;
+  isComplete: boolean;
+}
+
+/**
+ * What undici tells of one attempt. The first good answer goes to the caller as it comes. One that is no good is kept
+ * where another endpoint may have a better one, and goes to the caller when that is known not to be so.
+ */
+export class AttemptHandler implements RequestHandler {
+  /** Of an answer that is no good. */
+  error: HttpStatusError | undefined;
+  readonly #request: ServiceRequest;
+  readonly #attempt: OpenAttempt;
+  #abort: ((reason?: Error) => void) | undefined;
+  #abortReason: Error | undefined;
+  #isAnswering = false;
+  #kept: Answer | undefined;
+  #keptBytes = 0;
+  #isAccepting = true;
+
+  constructor(request: ServiceRequest, attempt: OpenAttempt) {
+    this.#request = request;
+    this.#attempt = attempt;
+  }
+
+  readonly abort = (reason: unknown): void => {
+    this.#abortReason = reason instanceof Error ? reason : new Error('aborted', { cause: reason });
+    this.#abort?.(this.#abortReason);
+  };
+
+  onConnect(abort: (reason?: Error) => void): void {
+    this.#abort = abort;
+    if (this.#abortReason !== undefined) abort(this.#abortReason);
+  }
+
+  onResponseStarted(): void {
+    this.#request.handler.onResponseStarted?.();
+  }
+
+  onBodySent(chunkSize: number, totalBytesSent: number): void {
+    this.#request.handler.onBodySent?.(chunkSize, totalBytesSent);
+  }
+
+  onRequestSent(): void {
+    this.#request.handler.onRequestSent?.();
+  }
+
+  onUpgrade(status: number, rawHeaders: Buffer[] | string[] | null, socket: Duplex): void {
+    this.#attempt.status = status;
+    if (!this.#answer()) {
+      socket.destroy();
+      return;
+    }
+    socket.once('close', () => this.#attempt.end());
+    this.#request.end();
+    this.#request.handler.onUpgrade?.(status, rawHeaders, socket);
+  }
+
+  onHeaders(status: number, rawHeaders: Buffer[], resume: () => void, statusText: string): boolean {
+    const { handler, isRepeatable } = this.#request;
+    if (status < 200) return handler.onHeaders?.(status, rawHeaders, resume, statusText) ?? true;
+    this.#attempt.status = status;
+    if (!isServerFailure(status)) {
+      return this.#answer() && (handler.onHeaders?.(status, rawHeaders, resume, statusText) ?? true);
+    }
+    this.#kept = { status, rawHeaders, resume, statusText, chunks: [], trailers: null, isComplete: false };
+    if (isRepeatable && mayBeRepeated(status)) return true;
+    this.#fail(this.#kept, HttpStatusError);
+    return this.#isAccepting;
+  }
+
+  onData(chunk: Buffer): boolean {
+    if (this.#isAnswering) return this.#request.handler.onData?.(chunk) ?? true;
+    if (this.#kept === undefined) return false;
+    this.#kept.chunks.push(chunk);
+    this.#keptBytes += chunk.length;
+    if (this.#keptBytes > mostKept) this.#fail(this.#kept, LongAnswerError);
+    return this.#isAccepting;
+  }
+
+  onComplete(trailers: string[] | null): void {
+    if (this.#isAnswering) {
+      this.#attempt.end();
+      this.#request.end();
+      this.#request.handler.onComplete?.(trailers);
+      return;
+    }
+    if (this.#kept === undefined) return;
+    this.#kept.trailers = trailers;
+    this.#kept.isComplete = true;
+    this.#fail(this.#kept, HttpStatusError);
+  }
+
+  onError(error: Error): void {
+    if (this.#isAnswering) {
+      // Who aborted it has had enough of a good answer.
+      this.#attempt.end(error === this.#abortReason ? undefined : error);
+      this.#request.end();
+      this.#request.handler.onError?.(error);
+    } else if (!this.#request.isFailureOfBody(error)) this.#attempt.fail(error);
+  }
+
+  /** The caller gets what is kept, and what is still to come. */
+  forward(): void {
+    const { handler } = this.#request;
+    const kept = this.#kept;
+    if (kept === undefined) return;
+    this.#isAnswering = true;
+    this.#request.answeredBy(this);
+    try {
+      const { status, rawHeaders, statusText, isComplete } = kept;
+      const resume = isComplete ? () => undefined : kept.resume;
+      this.#isAccepting = handler.onHeaders?.(status, rawHeaders, resume, statusText) ?? true;
+      for (const chunk of kept.chunks) this.#isAccepting = handler.onData?.(chunk) ?? true;
+      if (isComplete) this.onComplete(kept.trailers);
+    } catch (error) {
+      this.onError(error instanceof Error ? error : new Error('The handler failed', { cause: error }));
+    }
+  }
+
+  /** Hot path. */
+  #answer(): boolean {
+    if (!this.#attempt.answer()) return false; // another was faster
+    this.#isAnswering = true;
+    this.#request.answeredBy(this);
+    return true;
+  }
+
+  /** Another endpoint is asked, or `forward` is called. */
+  #fail({ status, rawHeaders, chunks }: Answer, Failure: typeof HttpStatusError): void {
+    const { method, path } = this.#request.options;
+    const { instance, number: attempts } = this.#attempt;
+    const headers = util.parseHeaders(rawHeaders);
+    const body = Buffer.concat(chunks);
+    const response = new ServiceResponse({ status, headers, body, instance, attempts });
+    this.error = new Failure(method, path, response);
+    this.#attempt.fail(this.error);
+  }
+}

@@ -1,0 +1,87 @@
+import { originOf } from '@sd/client';
+import type { ServiceInstance } from '@sd/core';
+import type { Attempt, DiscoveryClient } from '@sd/discovery';
+import { Pool, type Dispatcher } from 'undici';
+import type { DiscoveryAgentOptions } from './discovery-agent.ts';
+import type { EndpointRoute } from './service-dispatcher.ts';
+
+type Endpoint = Attempt['endpoint'];
+
+export interface EndpointPoolsOptions extends Pick<DiscoveryAgentOptions, 'connectTimeoutMs' | 'servername'> {
+  readonly discovery: DiscoveryClient;
+  readonly pool: NonNullable<DiscoveryAgentOptions['pool']>;
+}
+
+/** A pool of connections for each endpoint of a service, from its first request until it leaves. */
+export class EndpointPools implements EndpointRoute {
+  readonly #options: EndpointPoolsOptions;
+  readonly #pools = new Map<Endpoint, { readonly instance: ServiceInstance; readonly pool: Pool }>();
+  /** A call that picked one of them before may still be about to send. */
+  readonly #left = new WeakSet<Endpoint>();
+  readonly #ignoreLeaving: () => void;
+  #events: Dispatcher | undefined;
+
+  constructor(options: EndpointPoolsOptions) {
+    this.#options = options;
+    this.#ignoreLeaving = options.discovery.onLeave((endpoint) => {
+      this.#left.add(endpoint);
+      this.#drop(endpoint);
+    });
+  }
+
+  /** Where it is told that connections come and go. */
+  tell(events: Dispatcher): void {
+    this.#events = events;
+  }
+
+  send(endpoint: Endpoint, request: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void {
+    let known = this.#pools.get(endpoint);
+    if (known?.instance !== endpoint.instance) {
+      this.#drop(endpoint); // its protocol may be another
+      known = { instance: endpoint.instance, pool: this.#open(endpoint.instance) };
+      this.#pools.set(endpoint, known);
+    }
+    known.pool.dispatch(request, handler);
+    if (this.#left.has(endpoint)) this.#drop(endpoint);
+  }
+
+  async close(): Promise<void> {
+    this.#ignoreLeaving();
+    await Promise.all([...this.#pools.values()].map(({ pool }) => pool.close()));
+    this.#pools.clear();
+  }
+
+  async destroy(error: Error | null): Promise<void> {
+    this.#ignoreLeaving();
+    await Promise.all([...this.#pools.values()].map(({ pool }) => pool.destroy(error)));
+    this.#pools.clear();
+  }
+
+  #open(instance: ServiceInstance): Pool {
+    const { pool: options, connectTimeoutMs = 1_000, servername = serviceName } = this.#options;
+    const { connect } = options;
+    const pool = new Pool(originOf(instance), {
+      connectTimeout: connectTimeoutMs,
+      ...options,
+      connect: typeof connect === 'function' ? connect : { servername: servername(instance), ...connect },
+    });
+    pool.on('connect', (origin, targets) => this.#events?.emit('connect', origin, targets));
+    pool.on('disconnect', (origin, targets, error) =>
+      this.#events?.emit('disconnect', origin, targets, error),
+    );
+    pool.on('connectionError', (origin, targets, error) =>
+      this.#events?.emit('connectionError', origin, targets, error),
+    );
+    return pool;
+  }
+
+  /** Requests under way end first. */
+  #drop(endpoint: Endpoint): void {
+    const known = this.#pools.get(endpoint);
+    if (known === undefined) return;
+    this.#pools.delete(endpoint);
+    known.pool.close().catch(() => undefined); // it is closed already
+  }
+}
+
+const serviceName = ({ service }: ServiceInstance): string => service;
