@@ -1,0 +1,416 @@
+import { UnknownServiceError } from '@sd/client';
+import { ConfigValidationError } from '@sd/core';
+import { eventually } from '@sd/testkit';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { fetch, request, setGlobalDispatcher, getGlobalDispatcher, upgrade } from 'undici';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { DiscoveryAgent, InsecureInstanceError } from '../src/index.ts';
+import { answering, echo, hanging, listen, portOf, startService } from './fixture.ts';
+
+const causeOf = (promise: Promise<unknown>): Promise<unknown> =>
+  promise.then(
+    () => undefined,
+    (error: unknown) => (error instanceof Error ? error.cause : error),
+  );
+
+describe('a request to a service', () => {
+  it('goes to its instances in turn', async () => {
+    const { agent, instances } = await startService([echo, echo, echo]);
+    for (let turn = 0; turn < 6; turn += 1) {
+      const { statusCode, body } = await request('http://orders/items?page=1', { dispatcher: agent });
+      expect(statusCode).toBe(200);
+      expect(await body.json()).toMatchObject({ method: 'GET', url: '/items?page=1' });
+    }
+    expect(instances.map(({ requests }) => requests.length)).toEqual([2, 2, 2]);
+  });
+
+  it('is made by the fetch of Node as well, once the agent is the global dispatcher', async () => {
+    const { agent, at } = await startService([echo]);
+    const before = getGlobalDispatcher();
+    setGlobalDispatcher(agent);
+    onTestFinished(() => setGlobalDispatcher(before));
+    const response = await globalThis.fetch('http://orders/items', { method: 'POST', body: 'hello' });
+    expect(await response.json()).toMatchObject({ method: 'POST', body: 'hello' });
+    expect(at(0).requests).toEqual(['POST /items']);
+  });
+
+  it('says how long its caller waits, and sends what tracers want sent along', async () => {
+    const { agent } = await startService([echo], { attemptTimeoutMs: 4_000 });
+    const { body } = await request('http://orders/', { dispatcher: agent, headers: ['x-own', '1'] });
+    const { headers } = (await body.json()) as { headers: Record<string, string> };
+    expect(headers).toMatchObject({ 'x-own': '1' });
+    expect(Number(headers['sd-timeout-ms'])).toBeGreaterThan(3_000);
+    expect(Number(headers['sd-timeout-ms'])).toBeLessThanOrEqual(4_000);
+  });
+
+  it('has no such header where none is wanted, and keeps that of its caller', async () => {
+    const { agent } = await startService([echo], { deadlineHeader: false });
+    const plain = await request('http://orders/', { dispatcher: agent });
+    expect(((await plain.body.json()) as { headers: object }).headers).not.toHaveProperty('sd-timeout-ms');
+
+    const { agent: other } = await startService([echo]);
+    const headers = { 'sd-timeout-ms': '7' };
+    const own = await request('http://orders/', { dispatcher: other, headers });
+    expect(await own.body.json()).toMatchObject({ headers });
+  });
+
+  it('is repeated on another instance after an answer that is no good', async () => {
+    const { agent, instances } = await startService([answering(503, 'no'), answering(503, 'no'), echo]);
+    const { statusCode } = await request('http://orders/', { dispatcher: agent });
+    expect(statusCode).toBe(200);
+    expect(instances.at(-1)?.requests).toHaveLength(1);
+  });
+
+  it('gets the last answer where none is good, as it is', async () => {
+    const { agent } = await startService([answering(503, 'too busy', { 'x-why': 'load' })]);
+    const response = await fetch('http://orders/', { dispatcher: agent });
+    expect([response.status, response.headers.get('x-why'), await response.text()]).toEqual([
+      503,
+      'load',
+      'too busy',
+    ]);
+  });
+
+  it('gets all of an answer that is no good and too long to be kept, without another attempt', async () => {
+    const page = 'x'.repeat(500_000);
+    const { agent, instances } = await startService([answering(503, page), answering(503, page)]);
+    const response = await fetch('http://orders/', { dispatcher: agent });
+    expect(await response.text()).toBe(page);
+    expect(instances.flatMap(({ requests }) => requests)).toHaveLength(1);
+  });
+
+  it('is not repeated when it may have had an effect', async () => {
+    const { agent, instances } = await startService([answering(503, 'no'), answering(503, 'no')]);
+    const response = await fetch('http://orders/', { dispatcher: agent, method: 'POST', body: 'pay' });
+    expect([response.status, await response.text()]).toEqual([503, 'no']);
+    expect(instances.flatMap(({ requests }) => requests)).toHaveLength(1);
+  });
+
+  it('is repeated elsewhere, whatever it is, when nobody listens there', async () => {
+    const { agent, at, discovery } = await startService([echo, echo, echo]);
+    at(0).server.close();
+    await once(at(0).server, 'close');
+    for (let turn = 0; turn < 6; turn += 1) {
+      const response = await fetch('http://orders/', { dispatcher: agent, method: 'POST', body: `${turn}` });
+      expect(await response.json()).toMatchObject({ body: `${turn}` });
+    }
+    const passive = discovery.endpoints('orders')?.map(({ reasons }) => reasons.passive);
+    expect(passive?.filter((status) => status === 'unhealthy')).toHaveLength(1);
+  });
+
+  it('goes elsewhere when an instance hangs', async () => {
+    const { agent, instances } = await startService([hanging, echo], { attemptTimeoutMs: 200 });
+    for (let turn = 0; turn < 3; turn += 1) {
+      const { statusCode, body } = await request('http://orders/', { dispatcher: agent });
+      await body.dump();
+      expect(statusCode).toBe(200);
+    }
+    expect(instances[0]?.requests.length).toBeGreaterThan(0);
+  });
+
+  it('rejects with the typed error where nobody is such a service', async () => {
+    const { agent } = await startService([]);
+    expect(await causeOf(fetch('http://nobody/', { dispatcher: agent }))).toBeInstanceOf(UnknownServiceError);
+    await expect(request('http://nobody/', { dispatcher: agent })).rejects.toBeInstanceOf(
+      UnknownServiceError,
+    );
+  });
+
+  it('rejects at its deadline', async () => {
+    const { agent } = await startService([hanging], { deadlineMs: 100 });
+    await expect(request('http://orders/', { dispatcher: agent })).rejects.toMatchObject({
+      code: 'ERR_SD_DEADLINE_EXCEEDED',
+    });
+  });
+
+  it('rejects with the mistake of its caller', async () => {
+    const { agent, at, discovery } = await startService([echo]);
+    const headers = { 'x-bad': 'a\nb' };
+    await expect(request('http://orders/', { dispatcher: agent, headers })).rejects.toMatchObject({
+      code: 'UND_ERR_INVALID_ARG',
+    });
+    expect(at(0).requests).toEqual([]);
+    expect(discovery.endpoints('orders')).toMatchObject([{ inFlight: 0, reasons: {} }]);
+  });
+
+  it('follows redirects between services', async () => {
+    const { agent, publish } = await startService([answering(302, '', { location: 'http://users/7' })]);
+    const users = await listen(answering(200, 'Ada'));
+    await publish({ service: 'users', port: portOf(users) });
+    const response = await fetch('http://orders/1/user', { dispatcher: agent });
+    expect([response.url, await response.text()]).toEqual(['http://users/7', 'Ada']);
+  });
+
+  it('sticks to one instance by its key, for strategies that hash', async () => {
+    const { agent, instances } = await startService([echo, echo, echo], {
+      strategy: 'ring-hash',
+      key: ({ path }) => path,
+    });
+    for (let turn = 0; turn < 6; turn += 1) {
+      await (await request('http://orders/same', { dispatcher: agent })).body.dump();
+    }
+    expect(instances.map(({ requests }) => requests.length).sort()).toEqual([0, 0, 6]);
+  });
+});
+
+describe('a request that is cancelled', () => {
+  it('ends at once, is not repeated, and says nothing of its instance', async () => {
+    const { agent, instances, discovery } = await startService([hanging, hanging]);
+    const controller = new AbortController();
+    const answered = fetch('http://orders/', { dispatcher: agent, signal: controller.signal });
+    await eventually(() => expect(instances.flatMap(({ requests }) => requests)).toHaveLength(1));
+
+    controller.abort();
+
+    await expect(answered).rejects.toMatchObject({ name: 'AbortError' });
+    expect(discovery.endpoints('orders')).toMatchObject([
+      { inFlight: 0, reasons: {} },
+      { inFlight: 0, reasons: {} },
+    ]);
+    expect(instances.flatMap(({ requests }) => requests)).toHaveLength(1);
+  });
+
+  it('rejects where it was cancelled before it began', async () => {
+    const { agent, at } = await startService([echo]);
+    const signal = AbortSignal.abort(new Error('enough'));
+    await expect(request('http://orders/', { dispatcher: agent, signal })).rejects.toThrow('enough');
+    expect(at(0).requests).toEqual([]);
+  });
+
+  it('closes its connection also while its body is read', async () => {
+    const { agent, discovery } = await startService([
+      (_request, response) => void response.writeHead(200).write('the first half'),
+    ]);
+    const controller = new AbortController();
+    const { body } = await request('http://orders/', { dispatcher: agent, signal: controller.signal });
+    const [first] = (await once(body, 'data')) as [Buffer];
+    expect(String(first)).toBe('the first half');
+    expect(discovery.endpoints('orders')).toMatchObject([{ inFlight: 1 }]);
+
+    controller.abort(new Error('enough'));
+
+    await expect(once(body, 'close')).rejects.toThrow('enough');
+    expect(discovery.endpoints('orders')).toMatchObject([{ inFlight: 0, reasons: {} }]);
+  });
+});
+
+describe('a body', () => {
+  it('that is a stream is sent once, and elsewhere when nobody has begun to read it', async () => {
+    const { agent, at } = await startService([echo, echo]);
+    at(0).server.close();
+    await once(at(0).server, 'close');
+    for (let turn = 0; turn < 2; turn += 1) {
+      const body = new Blob([`part ${turn}`]).stream();
+      const response = await fetch('http://orders/', {
+        dispatcher: agent,
+        method: 'PUT',
+        body,
+        duplex: 'half',
+      });
+      expect(await response.json()).toMatchObject({ body: `part ${turn}` });
+    }
+  });
+
+  it('that is a stream is not sent again after an answer that is no good', async () => {
+    const { agent, instances } = await startService([answering(503), answering(503)]);
+    const body = new Blob(['part']).stream();
+    const response = await fetch('http://orders/', {
+      dispatcher: agent,
+      method: 'PUT',
+      body,
+      duplex: 'half',
+    });
+    expect(response.status).toBe(503);
+    expect(instances.flatMap(({ requests }) => requests)).toHaveLength(1);
+  });
+
+  it('that cannot be read fails the request, and says nothing of the instance', async () => {
+    const { agent, discovery } = await startService([echo, echo]);
+    const body = new ReadableStream({
+      pull: () => {
+        throw Object.assign(new Error('the disk is gone'), { code: 'ECONNREFUSED' });
+      },
+    });
+    const failed = fetch('http://orders/', { dispatcher: agent, method: 'PUT', body, duplex: 'half' });
+    await expect(failed).rejects.toThrow();
+    expect(discovery.endpoints('orders')).toMatchObject([
+      { inFlight: 0, reasons: {} },
+      { inFlight: 0, reasons: {} },
+    ]);
+  });
+
+  it('of an answer has its endpoint in flight until it was read', async () => {
+    let finish = (): void => undefined;
+    const { agent, discovery } = await startService([
+      (_request, response) => {
+        response.writeHead(200).write('a');
+        finish = () => response.end('b');
+      },
+    ]);
+    const response = await fetch('http://orders/', { dispatcher: agent });
+    expect(discovery.endpoints('orders')).toMatchObject([{ inFlight: 1 }]);
+
+    finish();
+
+    expect(await response.text()).toBe('ab');
+    expect(discovery.endpoints('orders')).toMatchObject([{ inFlight: 0 }]);
+  });
+
+  it('of an answer that breaks off fails for its reader', async () => {
+    const { agent, discovery } = await startService([
+      (_request, response) => {
+        response.writeHead(200, { 'content-length': 10 }).write('half');
+        setImmediate(() => response.socket?.destroy());
+      },
+    ]);
+    const response = await fetch('http://orders/', { dispatcher: agent });
+    await expect(response.text()).rejects.toThrow();
+    expect(discovery.endpoints('orders')).toMatchObject([{ inFlight: 0 }]);
+  });
+});
+
+describe('a host', () => {
+  it('with a dot or a port is passed through', async () => {
+    const { agent } = await startService([]);
+    const server = await listen(answering(200, 'a place'));
+    for (const host of ['127.0.0.1', 'localhost']) {
+      const response = await fetch(`http://${host}:${portOf(server)}/`, { dispatcher: agent });
+      expect(await response.text()).toBe('a place');
+    }
+  });
+
+  it('is a service if it is in the list, in whatever case', async () => {
+    const { agent, publish } = await startService([echo], { services: ['Orders.Internal'] });
+    const server = await listen(answering(200, 'internal'));
+    await publish({ service: 'Orders.Internal', port: portOf(server) });
+    const response = await fetch('http://orders.internal/', { dispatcher: agent });
+    expect(await response.text()).toBe('internal');
+    expect(await causeOf(fetch('http://orders/', { dispatcher: agent }))).toMatchObject({
+      syscall: 'getaddrinfo',
+    });
+  });
+
+  it('is a service if a function says so', async () => {
+    const { agent } = await startService([echo], {
+      services: ({ hostname }) => /^(\w+)\.svc$/.exec(hostname)?.[1],
+    });
+    expect((await fetch('http://orders.svc/', { dispatcher: agent })).status).toBe(200);
+  });
+});
+
+describe('an upgrade', () => {
+  it('goes to one instance, which is in flight until its socket has closed', async () => {
+    const { agent, at, discovery } = await startService([echo]);
+    at(0).server.on('upgrade', (_request, socket) => {
+      socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: chat\r\n\r\n');
+      socket.once('data', (data) => socket.end(`you said ${String(data)}`));
+    });
+    const { socket } = await upgrade('http://orders/chat', { dispatcher: agent, protocol: 'chat' });
+    expect(discovery.endpoints('orders')).toMatchObject([{ inFlight: 1 }]);
+    socket.write('hello');
+    const [data] = (await once(socket, 'data')) as [Buffer];
+    expect(String(data)).toBe('you said hello');
+    socket.destroy();
+    await once(socket, 'close');
+    expect(discovery.endpoints('orders')).toMatchObject([{ inFlight: 0 }]);
+  });
+});
+
+describe('connections', () => {
+  it('to an instance that left are closed when their last request has ended', async () => {
+    let finish = (): void => undefined;
+    const { agent, at, add, discovery } = await startService([
+      (_request, response) => {
+        response.writeHead(200).write('a');
+        finish = () => response.end('b');
+      },
+    ]);
+    const sockets = new Set<unknown>();
+    at(0).server.on('connection', (socket) => {
+      sockets.add(socket);
+      socket.once('close', () => sockets.delete(socket));
+    });
+    const old = await fetch('http://orders/', { dispatcher: agent });
+
+    const next = await add(answering(200, 'new'));
+    await at(0).lease.release();
+    await eventually(async () =>
+      expect(await discovery.getInstances('orders')).toMatchObject([{ port: next.port }]),
+    );
+
+    expect(await (await fetch('http://orders/', { dispatcher: agent })).text()).toBe('new');
+    expect(next.requests).toHaveLength(1);
+    finish();
+    expect(await old.text()).toBe('ab');
+    await eventually(() => expect(sockets.size).toBe(0));
+  });
+
+  it('are opened and closed as the agent tells', async () => {
+    const { agent, at } = await startService([echo]);
+    const connected = once(agent, 'connect');
+    await (await request('http://orders/', { dispatcher: agent })).body.dump();
+    const [origin] = (await connected) as [URL];
+    expect(origin.origin).toBe(`http://127.0.0.1:${at(0).port}`);
+    const disconnected = once(agent, 'disconnect');
+    at(0).server.closeIdleConnections();
+    await disconnected;
+    expect((await request('http://orders/', { dispatcher: agent })).statusCode).toBe(200);
+  });
+
+  it('end with the agent, after the requests under way', async () => {
+    let finish = (): void => undefined;
+    const { agent } = await startService([
+      (_request, response) => {
+        response.writeHead(200).write('a');
+        finish = () => response.end('b');
+      },
+    ]);
+    const { body } = await request('http://orders/', { dispatcher: agent });
+    const closed = agent.close();
+    await expect(request('http://orders/', { dispatcher: agent })).rejects.toMatchObject({
+      code: 'UND_ERR_CLOSED',
+    });
+    finish();
+    expect(await body.text()).toBe('ab');
+    await closed;
+    expect(agent.destroyed).toBe(true);
+  });
+
+  it('are cut with the agent that is destroyed, and its requests fail', async () => {
+    const { agent, at } = await startService([hanging]);
+    const failed = request('http://orders/', { dispatcher: agent });
+    await eventually(() => expect(at(0).requests).toHaveLength(1));
+    const enough = new Error('enough');
+    await Promise.all([agent.destroy(enough), expect(failed).rejects.toBe(enough)]);
+  });
+});
+
+describe('bad input', () => {
+  it('is a ConfigValidationError that names each wrong option', async () => {
+    const { discovery } = await startService([]);
+    const wrong = { discovery, services: 'orders', retries: -1, deadlineHeader: 'a b', hegde: true };
+    const make = (): unknown => new DiscoveryAgent(wrong as never);
+    expect(make).toThrow(ConfigValidationError);
+    for (const field of ['services', 'retries', 'deadlineHeader', 'hegde']) expect(make).toThrow(field);
+    expect(() => new DiscoveryAgent({ discovery, strategy: 'best' })).toThrow('best');
+  });
+
+  it('an instance without TLS is not called where the URL says https', async () => {
+    const { agent, at } = await startService([echo]);
+    expect(await causeOf(fetch('https://orders/', { dispatcher: agent }))).toBeInstanceOf(
+      InsecureInstanceError,
+    );
+    expect(at(0).requests).toEqual([]);
+  });
+
+  it('an instance that speaks something else is not called', async () => {
+    const { agent, publish } = await startService([]);
+    const server = createServer();
+    await publish({ port: 1, protocol: 'amqp' });
+    server.close();
+    expect(await causeOf(fetch('http://orders/', { dispatcher: agent }))).toMatchObject({
+      code: 'ERR_SD_UNSUPPORTED_PROTOCOL',
+    });
+  });
+});
