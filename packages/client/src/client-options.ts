@@ -1,12 +1,13 @@
 import { callOptionsSchema, DiscoveryClient } from '@sd/discovery';
 import * as v from 'valibot';
 import { isAbsolute } from './http-request.ts';
+import type { HttpTransport } from './http-transport.ts';
 import { headerName, headersSchema } from './request-options.ts';
 
 const { strategy, filter, deadlineMs, attemptTimeoutMs, retries, hedge } = callOptionsSchema.entries;
 const pathText = 'a path such as "/api/v1"';
 
-export const clientOptionsSchema = v.strictObject(
+const options = v.strictObject(
   {
     service: v.unknown(), // checked as a service name
     discovery: v.instance(DiscoveryClient, 'a DiscoveryClient'),
@@ -21,6 +22,7 @@ export const clientOptionsSchema = v.strictObject(
     deadlineHeader: v.optional(v.union([v.literal(false), headerName], 'the name of a header, or false')),
     connectTimeoutMs: deadlineMs,
     https: v.optional(v.looseObject({}, "an object of got's https options")),
+    transport: v.optional(v.custom<HttpTransport>(isTransport, 'a transport, e.g. undiciTransport()')),
     strategy,
     filter,
     deadlineMs,
@@ -30,3 +32,23 @@ export const clientOptionsSchema = v.strictObject(
   },
   'an object with service and discovery',
 );
+
+/** These would be overlooked. */
+export const clientOptionsSchema = v.pipe(
+  options,
+  v.forward(
+    v.check(({ transport, https }) => transport === undefined || https === undefined, "the transport's own"),
+    ['https'],
+  ),
+  v.forward(
+    v.check(
+      ({ transport, connectTimeoutMs }) => transport === undefined || connectTimeoutMs === undefined,
+      "the transport's own",
+    ),
+    ['connectTimeoutMs'],
+  ),
+);
+
+function isTransport(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'exchange' in value && 'open' in value;
+}

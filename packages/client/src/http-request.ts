@@ -1,17 +1,18 @@
 import { addressOf, ConfigValidationError, describeValue, type ServiceInstance } from '@sd/core';
 import type { Attempt } from '@sd/discovery';
-import { RequestError, type Method, type OptionsInit, type PlainResponse, type Request } from 'got';
-import type { ClientRequest } from 'node:http';
 import { Readable } from 'node:stream';
 import { UnsupportedProtocolError, UnusableAddressError } from './errors.ts';
-import { validateHeaderValues, type RequestOptions } from './request-options.ts';
+import { validateHeaderValues, type RequestHeaders, type RequestOptions } from './request-options.ts';
 
-export type HttpSettings = Pick<
-  OptionsInit,
-  'method' | 'headers' | 'json' | 'stringifyJson' | 'form' | 'body'
->;
+/** What is sent, the same with each attempt. */
+export interface Content {
+  /** Names in lower case. */
+  readonly headers: RequestHeaders;
+  readonly body: string | Uint8Array | Readable | undefined;
+}
 
-export function gotOptions(method: string, { headers, json, form, body }: RequestOptions): HttpSettings {
+/** @throws {ConfigValidationError} it cannot be sent */
+export function contentOf(method: string, { headers, json, form, body }: RequestOptions): Content {
   validateHeaderValues('Request', headers);
   if (['GET', 'HEAD'].includes(method) && [json, form, body].some((content) => content !== undefined)) {
     throw new ConfigValidationError('Request', [
@@ -23,18 +24,19 @@ export function gotOptions(method: string, { headers, json, form, body }: Reques
       { field: 'body', received: 'a stream that was read or destroyed', expected: 'a stream to read' },
     ]);
   }
-  const jsonText = json === undefined ? '' : serialize(json);
-  return {
-    ...(method === 'GET' ? {} : { method: method as Method }), // got's type lists the common ones
-    ...(headers === undefined ? {} : { headers: { ...headers } }),
-    ...(json === undefined ? {} : { json, stringifyJson: () => jsonText }),
-    ...(form === undefined ? {} : { form: { ...form } }),
-    ...(body === undefined ? {} : { body }),
-  };
+  const own = lowerCased(headers);
+  if (json !== undefined) {
+    return { headers: { 'content-type': 'application/json', ...own }, body: serialize(json) };
+  }
+  if (form !== undefined) {
+    const type = 'application/x-www-form-urlencoded';
+    return { headers: { 'content-type': type, ...own }, body: String(new URLSearchParams(entriesOf(form))) };
+  }
+  return { headers: own, body };
 }
 
-export function hasBody({ body, json, form }: HttpSettings): boolean {
-  return body !== undefined || json !== undefined || form !== undefined;
+export function lowerCased(headers: RequestHeaders = {}): RequestHeaders {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
 }
 
 function entriesOf(params: NonNullable<RequestOptions['searchParams']>): [string, string][] {
@@ -54,38 +56,6 @@ function serialize(json: unknown): string {
   }
   if (typeof text === 'string') return text;
   throw requestMistake('json', json, expected); // a function or a symbol
-}
-
-/** Node hands the socket of an upgrade to its listeners, got has one, and nobody would ever close it. */
-export function refuseUpgrade(request: ClientRequest): void {
-  request.on('upgrade', (_response, socket) => {
-    socket.destroy();
-    request.emit('error', new Error('the server upgraded the connection unasked'));
-  });
-}
-
-/** Resolves when the answer has been read to its end. */
-export function readToEnd(
-  request: Request,
-): Promise<{ readonly head: PlainResponse; readonly body: Buffer }> {
-  return new Promise((resolve, reject) => {
-    let head: PlainResponse;
-    const chunks: Buffer[] = [];
-    request
-      .once('error', reject)
-      .once('response', (response: PlainResponse) => (head = response))
-      .on('data', (chunk: Buffer) => chunks.push(chunk))
-      .once('end', () => {
-        request.destroy(); // it may still be sending
-        resolve({ head, body: Buffer.concat(chunks) }); // a lone chunk, too: it may be a view on much more
-      });
-  });
-}
-
-/** got's errors carry the request with all its headers to wherever they are logged. */
-export function hideRequest<E extends Error>(error: E): E {
-  if (error instanceof RequestError) Object.defineProperty(error, 'options', { enumerable: false });
-  return error;
 }
 
 export function urlOf(
@@ -149,13 +119,6 @@ export function normalizeBasePath(basePath = ''): string {
 export const isAbsolute = (path: string): boolean => /^[a-z][a-z0-9+.-]*:\/\//i.test(path);
 
 const originOfAny = 'http://any';
-
-/** Another origin was not discovered, and is not meant to see our headers. */
-export function staysAtOrigin({ url, headers }: PlainResponse): boolean {
-  const { location } = headers;
-  if (location === undefined) return false; // got asks of each answer
-  return URL.canParse(location, url) && new URL(location, url).origin === new URL(url).origin;
-}
 
 function requestMistake(field: string, received: unknown, expected: string): ConfigValidationError {
   return new ConfigValidationError('Request', [{ field, received: describeValue(received), expected }]);

@@ -31,6 +31,7 @@ export {
 } from './errors.ts';
 export { classifyHttpFailure, isServerFailure, mayBeRepeated } from './http-failure.ts';
 export { originOf } from './http-request.ts';
+export type { HttpTransport, TransportAnswer, TransportRequest } from './http-transport.ts';
 export { isIdempotent, type RequestHeaders, type RequestOptions } from './request-options.ts';
 export { ServiceClient, type ServiceClientOptions } from './service-client.ts';
 export { ServiceResponse, type PendingResponse, type StreamedResponse } from './service-response.ts';

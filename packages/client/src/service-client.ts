@@ -1,35 +1,24 @@
-import {
-  ClosedError,
-  compileServiceFilter,
-  ConfigValidationError,
-  validate,
-  validateServiceName,
-} from '@sd/core';
-import type { Attempt, CallOptions, DiscoveryClient, FailureClassifier, PendingCall } from '@sd/discovery';
-import got, { type Got, type HttpsOptions, type PlainResponse, type Request } from 'got';
-import { once } from 'node:events';
-import { Agent as HttpAgent } from 'node:http';
-import { Agent as HttpsAgent } from 'node:https';
+import { ClosedError, compileServiceFilter, validate, validateServiceName } from '@sd/core';
+import type { Attempt, CallOptions, DiscoveryClient, PendingCall } from '@sd/discovery';
+import type { HttpsOptions } from 'got';
 import { addAbortSignal, Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { finished } from 'node:stream/promises';
 import { clientOptionsSchema } from './client-options.ts';
 import { deadlineHeader } from './deadline-header.ts';
 import { HttpStatusError } from './errors.ts';
-import { classifyHttpFailure, isServerFailure } from './http-failure.ts';
+import { GotTransport } from './got-transport.ts';
+import { isServerFailure } from './http-failure.ts';
 import {
-  gotOptions,
-  hasBody,
-  hideRequest,
+  contentOf,
+  lowerCased,
   normalizeBasePath,
-  readToEnd,
-  refuseUpgrade,
   resolvePath,
-  staysAtOrigin,
   urlOf,
   validateMethod,
-  type HttpSettings,
+  type Content,
 } from './http-request.ts';
+import type { HttpTransport, TransportAnswer, TransportRequest } from './http-transport.ts';
 import {
   isIdempotent,
   requestOptionsSchema,
@@ -64,6 +53,11 @@ export interface ServiceClientOptions extends Pick<
   readonly connectTimeoutMs?: number | undefined;
   /** Certificates and checks for instances with protocol `https`, as got takes them. */
   readonly https?: HttpsOptions | undefined;
+  /**
+   * What sends the requests; the two options above are its own, then. Whoever made it closes it, and it may serve several
+   * clients. Default: got.
+   */
+  readonly transport?: HttpTransport | undefined;
 }
 
 /** HTTP calls to one service, each to an instance that can take it, repeated on another one where that is safe. */
@@ -73,8 +67,8 @@ export class ServiceClient implements AsyncDisposable {
   readonly #options: ServiceClientOptions;
   readonly #basePath: string;
   readonly #deadlineHeader: string | false;
-  readonly #agents = { http: new HttpAgent(keptAlive), https: new HttpsAgent(keptAlive) };
-  readonly #got: Got;
+  readonly #headers: RequestHeaders;
+  readonly #transport: HttpTransport;
   /** What to end when the client closes. */
   readonly #calls = new Set<PendingCall<unknown>>();
   readonly #bodies = new Set<Readable>();
@@ -89,10 +83,12 @@ export class ServiceClient implements AsyncDisposable {
     this.#discovery = options.discovery;
     this.#options = options;
     this.#basePath = normalizeBasePath(options.basePath);
-    this.#deadlineHeader = options.deadlineHeader ?? deadlineHeader;
+    const { deadlineHeader: header = deadlineHeader } = options;
+    this.#deadlineHeader = header === false ? false : header.toLowerCase();
     if (options.strategy !== undefined) options.discovery.loadBalancers.get(options.strategy);
     if (options.filter !== undefined) compileServiceFilter(options.filter);
-    this.#got = this.#makeGot(options);
+    this.#headers = lowerCased(options.headers);
+    this.#transport = options.transport ?? new GotTransport(options);
   }
 
   get(path: string, options?: RequestOptions): PendingResponse {
@@ -125,10 +121,8 @@ export class ServiceClient implements AsyncDisposable {
    * @throws {ConfigValidationError} {@link ClosedError} and what `DiscoveryClient.call` throws
    */
   request(method: string, path: string, options: RequestOptions = noOptions): PendingResponse {
-    const answer = this.#call(method, path, options, (url, settings, attempt) =>
-      readToEnd(this.#open(url, settings, attempt)).then(({ head, body }) =>
-        readResponse(attempt, head, body),
-      ),
+    const answer = this.#call(method, path, options, (request, attempt) =>
+      this.#transport.exchange(request, attempt).then((given) => readResponse(attempt, given, given.body)),
     );
     return pendingResponse(answer);
   }
@@ -143,19 +137,20 @@ export class ServiceClient implements AsyncDisposable {
       method,
       path,
       options,
-      async (url, settings, attempt) => {
-        const body = this.#open(url, settings, attempt);
-        const [head] = (await once(body, 'response')) as [PlainResponse];
-        if (head.statusCode >= 400) {
+      async (request, attempt) => {
+        const given = await this.#transport.open(request, attempt);
+        const { status, headers, body } = given;
+        if (status >= 400) {
           const bytes = await buffer(body);
           body.destroy(); // it may still be sending
-          return readResponse(attempt, head, bytes);
+          return readResponse(attempt, given, bytes);
         }
+        attempt.status = status;
         if (options.signal !== undefined) addAbortSignal(options.signal, body);
         this.#bodies.add(body);
         attempt.keepUntil(finished(body, { writable: false }).finally(() => this.#bodies.delete(body)));
         const { instance, number: attempts } = attempt;
-        return { status: head.statusCode, headers: head.headers, body, instance, attempts };
+        return { status, headers, body, instance, attempts };
       },
       true,
     );
@@ -169,40 +164,18 @@ export class ServiceClient implements AsyncDisposable {
     this.#isClosed = true;
     for (const call of this.#calls) call.cancel(this.#closedError());
     for (const body of this.#bodies) body.destroy(this.#closedError());
-    this.#agents.http.destroy();
-    this.#agents.https.destroy();
-    return Promise.resolve();
+    return this.#options.transport === undefined ? this.#transport.close() : Promise.resolve();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
 
-  #makeGot({ connectTimeoutMs = 1_000, headers, https }: ServiceClientOptions): Got {
-    try {
-      return got.extend({
-        retry: { limit: 0 }, // got would repeat on the same endpoint
-        throwHttpErrors: false,
-        followRedirect: staysAtOrigin,
-        hooks: { beforeError: [hideRequest] },
-        timeout: { lookup: connectTimeoutMs, connect: connectTimeoutMs, secureConnect: connectTimeoutMs },
-        agent: this.#agents,
-        headers: { ...headers },
-        ...(https === undefined ? {} : { https }),
-      });
-    } catch (error) {
-      // got knows its https options; its message names an option or a type, never the value, which may be a key.
-      const received = error instanceof Error ? error.message : 'refused by got';
-      const expected = "got's https options";
-      throw new ConfigValidationError('ServiceClient', [{ field: 'https', received, expected }]);
-    }
-  }
-
   #call<T extends ServiceResponse | StreamedResponse>(
     method: string,
     path: string,
     options: RequestOptions,
-    send: (url: string, settings: HttpSettings, attempt: Attempt) => Promise<T>,
+    send: (request: TransportRequest, attempt: Attempt) => Promise<T>,
     isStream = false,
   ): Promise<T | ServiceResponse> {
     const upload = options.body instanceof Readable ? options.body : undefined;
@@ -237,14 +210,14 @@ export class ServiceClient implements AsyncDisposable {
     method: string,
     path: string,
     options: RequestOptions,
-    send: (url: string, settings: HttpSettings, attempt: Attempt) => Promise<T>,
+    send: (request: TransportRequest, attempt: Attempt) => Promise<T>,
     isStream: boolean,
   ): PendingCall<T> {
     if (options !== noOptions) validate('Request', requestOptionsSchema, options);
     if (this.#isClosed) throw this.#closedError();
     const verb = validateMethod(method);
     const target = resolvePath(this.#basePath, path);
-    const settings = options === noOptions && verb === 'GET' ? plainGet : gotOptions(verb, options);
+    const content = options === noOptions ? noContent : contentOf(verb, options);
     const check = (response: T): T => {
       if (response.status < 400 || !(response instanceof ServiceResponse)) return response;
       if (isServerFailure(response.status)) throw new HttpStatusError(verb, path, response);
@@ -254,7 +227,8 @@ export class ServiceClient implements AsyncDisposable {
       this.service,
       (attempt) => {
         const url = urlOf(attempt, target, options.searchParams);
-        return send(url, settings, attempt).then(check);
+        const headers = this.#headersOf(content, attempt);
+        return send({ method: verb, url, headers, body: content.body }, attempt).then(check);
       },
       this.#callOptions(verb, options, isStream),
     );
@@ -264,19 +238,11 @@ export class ServiceClient implements AsyncDisposable {
     return new ClosedError(`ServiceClient for "${this.service}"`, { service: this.service });
   }
 
-  /** As a stream in any case: got's promises cost half as much again. */
-  #open(url: string, settings: HttpSettings, attempt: Attempt): Request {
-    const request = this.#got.stream(url, settings === plainGet ? undefined : settings);
-    attempt.onStop(() => request.destroy());
-    // An upload may fail after the answer was read to its end, when nobody else listens.
-    request.on('error', hideRequest);
-    request.on('request', refuseUpgrade);
-    request.on('response', ({ statusCode }: PlainResponse) => (attempt.status = statusCode));
-    const header = this.#deadlineHeader;
-    if (header !== false) request.options.headers[header] ??= timeLeft(attempt);
-    if (attempt.headers !== undefined) Object.assign(request.options.headers, attempt.headers);
-    if (!hasBody(settings)) request.end();
-    return request;
+  #headersOf({ headers: own }: Content, attempt: Attempt): RequestHeaders {
+    const headers: Record<string, string | undefined> = { ...this.#headers, ...attempt.headers, ...own };
+    const name = this.#deadlineHeader;
+    if (name !== false) headers[name] ??= String(Math.ceil(attempt.remainingMs()));
+    return headers;
   }
 
   /** Requests without options of their own have the same ones each time. */
@@ -305,28 +271,20 @@ export class ServiceClient implements AsyncDisposable {
       idempotent: options.idempotent ?? isIdempotent(method),
       method,
       signal: options.signal,
-      classify,
+      classify: this.#transport.classify,
     };
   }
 }
 
 const noOptions: RequestOptions = Object.freeze({});
-const plainGet: HttpSettings = Object.freeze({});
-
-const timeLeft = (attempt: Attempt): string => String(Math.ceil(attempt.remainingMs()));
-
-const classify: FailureClassifier = (error) => classifyHttpFailure(error, Date.now());
-
-/**
- * Without a timeout of its own, Node's agent overlooks when a server says that it will close an idle connection, and a
- * request sent at that moment is lost. 5 s is what Node's global agent has.
- */
-const keptAlive = { keepAlive: true, timeout: 5_000 };
+const noContent: Content = Object.freeze({ headers: {}, body: undefined });
 
 function readResponse(
-  { instance, number: attempts }: Attempt,
-  { statusCode: status, headers }: PlainResponse,
+  attempt: Attempt,
+  { status, headers }: TransportAnswer<unknown>,
   body: Uint8Array,
 ): ServiceResponse {
+  const { instance, number: attempts } = attempt;
+  attempt.status = status;
   return new ServiceResponse({ status, headers, body, instance, attempts });
 }

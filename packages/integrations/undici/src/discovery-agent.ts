@@ -6,6 +6,7 @@ import {
   checkDiscoverOptions,
   discoverOptionEntries,
   namingOf,
+  poolOptionEntries,
   type DiscoverOptions,
   type ServernameOf,
 } from './options.ts';
@@ -55,14 +56,7 @@ export class DiscoveryAgent extends Agent {
   }
 }
 
-const durationText = 'milliseconds, more than 0';
-
 const agentOptionsSchema = v.strictObject(
-  {
-    ...discoverOptionEntries,
-    connectTimeoutMs: v.optional(v.pipe(v.number(durationText), v.minValue(1, durationText))),
-    servername: v.optional(v.function('a function (instance) => name')),
-    pool: v.optional(v.looseObject({}, "an object of undici's Pool options")),
-  },
+  { ...discoverOptionEntries, ...poolOptionEntries },
   'an object with discovery',
 );

@@ -35,14 +35,19 @@ export class EndpointPools implements EndpointRoute {
   }
 
   send(endpoint: Endpoint, request: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void {
+    this.poolOf(endpoint).dispatch(request, handler);
+  }
+
+  /** For one request, which is made before anything else happens. */
+  poolOf(endpoint: Endpoint): Pool {
     let known = this.#pools.get(endpoint);
     if (known?.instance !== endpoint.instance) {
       this.#drop(endpoint); // its protocol may be another
       known = { instance: endpoint.instance, pool: this.#open(endpoint.instance) };
       this.#pools.set(endpoint, known);
+      if (this.#left.has(endpoint)) queueMicrotask(() => this.#drop(endpoint));
     }
-    known.pool.dispatch(request, handler);
-    if (this.#left.has(endpoint)) this.#drop(endpoint);
+    return known.pool;
   }
 
   async close(): Promise<void> {

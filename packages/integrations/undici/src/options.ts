@@ -74,3 +74,11 @@ export const discoverOptionEntries = {
 };
 
 const discoverOptionsSchema = v.strictObject(discoverOptionEntries, 'an object with discovery');
+
+const durationText = 'milliseconds, more than 0';
+
+export const poolOptionEntries = {
+  connectTimeoutMs: v.optional(v.pipe(v.number(durationText), v.minValue(1, durationText))),
+  servername: v.optional(v.function('a function (instance) => name')),
+  pool: v.optional(v.looseObject({}, "an object of undici's Pool options")),
+};

@@ -1,8 +1,8 @@
-import { classifyHttpFailure, HttpStatusError, isIdempotent } from '@sd/client';
-import { classifyNetworkFailure, type CallOptions, type DiscoveryClient, type Failure } from '@sd/discovery';
+import { isIdempotent } from '@sd/client';
+import type { CallOptions, DiscoveryClient } from '@sd/discovery';
 import type { Dispatcher } from 'undici';
 import type { DiscoverOptions } from './options.ts';
-import { LongAnswerError } from './errors.ts';
+import { classifyUndiciFailure } from './undici-failure.ts';
 
 /** What is the same for all requests. */
 export class RequestSettings {
@@ -43,35 +43,10 @@ export class RequestSettings {
       hedge,
       method,
       idempotent: isRepeatable,
-      classify,
+      classify: classifyUndiciFailure,
     };
   }
 }
 
 /** Methods may come from strangers. */
 const mostUsual = 100;
-
-function classify(error: unknown): Failure | undefined {
-  if (error instanceof LongAnswerError) {
-    const failure = classifyHttpFailure(error, Date.now());
-    return failure && { ...failure, retryable: false };
-  }
-  if (error instanceof HttpStatusError) return classifyHttpFailure(error, Date.now());
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  if (typeof code !== 'string') return classifyNetworkFailure(error);
-  if (closedPool.has(code)) return { outcome: 'connect-failure', retryable: true };
-  if (mistakes.has(code) || code.startsWith('ERR_SD_')) return undefined;
-  // Whatever else undici reports (TLS, malformed HTTP, an answer that is too short) may be this endpoint's own fault.
-  return classifyNetworkFailure(error) ?? { outcome: 'error', retryable: true };
-}
-
-/** The instance left between the pick and the request. */
-const closedPool = new Set(['UND_ERR_CLOSED', 'UND_ERR_DESTROYED']);
-/** Of the caller. */
-const mistakes = new Set([
-  'UND_ERR_INVALID_ARG',
-  'UND_ERR_NOT_SUPPORTED',
-  'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH',
-  'UND_ERR_ABORTED',
-  'ABORT_ERR',
-]);
