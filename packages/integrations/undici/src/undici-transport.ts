@@ -102,7 +102,7 @@ class ExchangeHandler implements RequestHandler {
 }
 
 function optionsOf({ method, url, headers, body }: TransportRequest) {
-  return { path: pathOf(url), method: method as Dispatcher.HttpMethod, headers, body: body ?? null };
+  return { path: pathOf(url), method: method, headers, body: body ?? null };
 }
 
 function pathOf(url: string): string {
