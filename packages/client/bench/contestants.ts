@@ -1,9 +1,10 @@
 // eslint-disable-next-line @nx/enforce-module-boundaries -- as it is published, and not its sources
-import { DiscoveryClient, ServiceClient, type DiscoveryClientOptions } from '@sd/client';
+import { DiscoveryClient, ServiceClient, type DiscoveryClientOptions, type HttpTransport } from '@sd/client';
 import { createInstance } from '@sd/core';
 import { MemoryBackend, MemoryStore } from '@sd/memory';
 import got from 'got';
 import { Agent } from 'node:http';
+import { createRequire } from 'node:module';
 import { hazel } from './hazel.ts';
 import { loadPeer } from './peers.ts';
 
@@ -24,6 +25,8 @@ export const contestants = {
   sd: (target) => sd(target),
   'sd round-robin': (target) => sd(target, { strategy: 'round-robin' }),
   'sd peak-ewma': (target) => sd(target, { strategy: 'peak-ewma' }),
+  'sd with undici': sdWithUndici,
+  'sd undici': sdUndici,
   got: gotByHand,
   'undici by hand': undiciByHand,
   'undici BalancedPool': undiciBalancedPool,
@@ -32,24 +35,63 @@ export const contestants = {
 
 export type ContestantName = keyof typeof contestants;
 
-export const ours: readonly ContestantName[] = ['sd'];
+export const ours: readonly ContestantName[] = ['sd', 'sd with undici', 'sd undici'];
 export const oursByStrategy: readonly ContestantName[] = ['sd round-robin', 'sd peak-ewma'];
 export const inRepository: readonly ContestantName[] = ['got'];
 export const peers: readonly ContestantName[] = ['undici by hand', 'undici BalancedPool', 'hazel'];
 
-/** A dead instance stays published, as it does in a registry for the rest of its time to live. */
 async function sd(
   { ports, attemptTimeoutMs }: Target,
   options: Partial<DiscoveryClientOptions> = {},
 ): Promise<Contestant> {
+  const discovery = await discover(ports, options);
+  const client = new ServiceClient({ service: 'orders', discovery, attemptTimeoutMs });
+  return { get: (path) => client.get(path).json() };
+}
+
+async function sdWithUndici({ ports, attemptTimeoutMs }: Target): Promise<Contestant> {
+  const discovery = await discover(ports);
+  const transport = loadIntegration().undiciTransport({ discovery });
+  const client = new ServiceClient({ service: 'orders', discovery, attemptTimeoutMs, transport });
+  return { get: (path) => client.get(path).json() };
+}
+
+async function sdUndici({ ports, attemptTimeoutMs }: Target): Promise<Contestant> {
+  const { DiscoveryAgent } = loadIntegration();
+  const agent = new DiscoveryAgent({ discovery: await discover(ports), attemptTimeoutMs });
+  return {
+    async get(path) {
+      const { statusCode, body } = await agent.request({ origin: 'http://orders', path, method: 'GET' });
+      if (statusCode === 200) return body.json();
+      await body.dump();
+      throw Object.assign(new Error(`HTTP ${statusCode}`), { statusCode });
+    },
+  };
+}
+
+interface Integration {
+  undiciTransport(options: { readonly discovery: DiscoveryClient }): HttpTransport;
+  readonly DiscoveryAgent: new (options: {
+    readonly discovery: DiscoveryClient;
+    readonly attemptTimeoutMs: number;
+  }) => UndiciDispatcher;
+}
+
+/** It stands on this package, and not the other way round. */
+const loadIntegration = (): Integration =>
+  createRequire(import.meta.url)('@sd/undici') as unknown as Integration;
+
+/** A dead instance stays published, as it does in a registry for the rest of its time to live. */
+async function discover(
+  ports: readonly number[],
+  options: Partial<DiscoveryClientOptions> = {},
+): Promise<DiscoveryClient> {
   const backend = new MemoryBackend({ store: new MemoryStore() });
   for (const port of ports) {
     const instance = createInstance({ service: 'orders', host: '127.0.0.1', port }, Date.now());
     await backend.register(instance, { ttl: 60_000 });
   }
-  const discovery = new DiscoveryClient({ backend, ...options });
-  const client = new ServiceClient({ service: 'orders', discovery, attemptTimeoutMs });
-  return { get: (path) => client.get(path).json() };
+  return new DiscoveryClient({ backend, ...options });
 }
 
 /** As one writes it: the next URL for each call. got repeats a call that failed at the same URL. */
@@ -63,7 +105,7 @@ function gotByHand({ ports, attemptTimeoutMs }: Target): Contestant {
 }
 
 interface UndiciDispatcher {
-  request(options: { path: string; method: 'GET'; signal: AbortSignal }): Promise<{
+  request(options: { path: string; method: 'GET'; origin?: string; signal?: AbortSignal }): Promise<{
     readonly statusCode: number;
     readonly body: { json(): Promise<unknown>; dump(): Promise<void> };
   }>;

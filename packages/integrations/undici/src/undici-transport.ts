@@ -2,7 +2,7 @@ import type { HttpTransport, TransportAnswer, TransportRequest } from '@sd/clien
 import { validate } from '@sd/core';
 import { DiscoveryClient, type Attempt } from '@sd/discovery';
 import type { Readable } from 'node:stream';
-import { errors, util, type Dispatcher } from 'undici';
+import { errors, util } from 'undici';
 import * as v from 'valibot';
 import type { DiscoveryAgentOptions } from './discovery-agent.ts';
 import { EndpointPools } from './endpoint-pools.ts';
