@@ -4,7 +4,6 @@ import { createInstance } from '@sd/core';
 import { MemoryBackend, MemoryStore } from '@sd/memory';
 import got from 'got';
 import { Agent } from 'node:http';
-import { createRequire } from 'node:module';
 import { hazel } from './hazel.ts';
 import { loadPeer } from './peers.ts';
 
@@ -51,13 +50,13 @@ async function sd(
 
 async function sdWithUndici({ ports, attemptTimeoutMs }: Target): Promise<Contestant> {
   const discovery = await discover(ports);
-  const transport = loadIntegration().undiciTransport({ discovery });
+  const transport = (await loadIntegration()).undiciTransport({ discovery });
   const client = new ServiceClient({ service: 'orders', discovery, attemptTimeoutMs, transport });
   return { get: (path) => client.get(path).json() };
 }
 
 async function sdUndici({ ports, attemptTimeoutMs }: Target): Promise<Contestant> {
-  const { DiscoveryAgent } = loadIntegration();
+  const { DiscoveryAgent } = await loadIntegration();
   const agent = new DiscoveryAgent({ discovery: await discover(ports), attemptTimeoutMs });
   return {
     async get(path) {
@@ -78,8 +77,8 @@ interface Integration {
 }
 
 /** It stands on this package, and not the other way round. */
-const loadIntegration = (): Integration =>
-  createRequire(import.meta.url)('@sd/undici') as unknown as Integration;
+const integration: string = '@sd/undici';
+const loadIntegration = async (): Promise<Integration> => (await import(integration)) as Integration;
 
 /** A dead instance stays published, as it does in a registry for the rest of its time to live. */
 async function discover(
