@@ -16,8 +16,8 @@ export function discover(options: DiscoverOptions): Dispatcher.DispatcherCompose
   const settings = new RequestSettings(options);
   return (dispatch) => {
     const route: EndpointRoute = {
-      send: (endpoint, request, handler) =>
-        void dispatch({ ...request, origin: originOf(endpoint.instance) }, handler),
+      send: ({ instance }, request, content, handler) =>
+        void dispatch({ ...request, ...content, origin: originOf(instance) }, handler),
       close: () => Promise.resolve(),
       destroy: () => Promise.resolve(),
     };

@@ -34,8 +34,14 @@ export class EndpointPools implements EndpointRoute {
     this.#events = events;
   }
 
-  send(endpoint: Endpoint, request: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void {
-    this.poolOf(endpoint).dispatch(request, handler);
+  /** Hot path. */
+  send(
+    endpoint: Endpoint,
+    request: Dispatcher.DispatchOptions,
+    { body, headers }: Pick<Dispatcher.DispatchOptions, 'body' | 'headers'>,
+    handler: Dispatcher.DispatchHandler,
+  ): void {
+    this.poolOf(endpoint).dispatch(pooled(request, body, headers), handler);
   }
 
   /** For one request, which is made before anything else happens. */
@@ -90,3 +96,35 @@ export class EndpointPools implements EndpointRoute {
 }
 
 const serviceName = ({ service }: ServiceInstance): string => service;
+
+/** All that a pool reads of a request. By name, because a spread takes longer than all the rest of a request here. */
+function pooled(
+  request: PooledRequest,
+  body: Dispatcher.DispatchOptions['body'],
+  headers: Dispatcher.DispatchOptions['headers'],
+) {
+  return {
+    path: request.path,
+    method: request.method,
+    body,
+    headers,
+    query: request.query,
+    idempotent: request.idempotent,
+    blocking: request.blocking,
+    upgrade: request.upgrade,
+    headersTimeout: request.headersTimeout,
+    bodyTimeout: request.bodyTimeout,
+    reset: request.reset,
+    expectContinue: request.expectContinue,
+    throwOnError: request.throwOnError,
+    typeOfService: request.typeOfService,
+    maxRedirections: request.maxRedirections,
+    servername: request.servername,
+  } as Dispatcher.DispatchOptions;
+}
+
+/** Two more than its type has. */
+type PooledRequest = Dispatcher.DispatchOptions & {
+  readonly maxRedirections?: unknown;
+  readonly servername?: unknown;
+};

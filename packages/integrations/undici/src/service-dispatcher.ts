@@ -8,9 +8,11 @@ import { ServiceRequest } from './service-request.ts';
 export interface EndpointRoute {
   /** Where it is told that connections come and go. */
   tell?(events: Dispatcher): void;
+  /** @param content what stands in the place of the caller's own */
   send(
     endpoint: Attempt['endpoint'],
     request: Dispatcher.DispatchOptions,
+    content: Pick<Dispatcher.DispatchOptions, 'body' | 'headers'>,
     handler: Dispatcher.DispatchHandler,
   ): void;
   /** When no request is under way. */

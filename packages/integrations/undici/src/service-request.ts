@@ -84,12 +84,11 @@ export class ServiceRequest {
     this.#handlers.push(handler);
     attempt.onStop(handler.abort);
     const { options } = this;
-    const request = {
-      ...options,
+    const content = {
       body: this.#once === undefined ? (options.body ?? null) : this.#once.body,
       headers: requestHeaders(options.headers, attempt, settings.deadlineHeader) ?? null,
     };
-    route.send(attempt.endpoint, request, handler);
+    route.send(attempt.endpoint, options, content, handler);
   };
 
   readonly #failed = (error: unknown): void => {

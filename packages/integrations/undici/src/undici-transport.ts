@@ -37,7 +37,7 @@ class UndiciTransport implements HttpTransport {
     return new Promise((resolve, reject) => {
       const handler = new ExchangeHandler(resolve, reject);
       attempt.onStop(handler.stop);
-      this.#pools.send(attempt.endpoint, optionsOf(request), handler);
+      this.#pools.poolOf(attempt.endpoint).dispatch(optionsOf(request), handler);
     });
   }
 
