@@ -259,3 +259,6 @@ export class RunningAttempt<T> implements Attempt, OpenAttempt {
 type EndCause = StopCause | 'answered' | 'own-error';
 
 export const attemptTimedOut = new DOMException('The attempt took too long', 'TimeoutError');
+
+/** Why an attempt is stopped when another has answered, as its `signal` and `onStop` say. */
+export const outrun = new DOMException('Another attempt of the call was faster', 'AbortError');

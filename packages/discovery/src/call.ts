@@ -3,6 +3,7 @@ import { CircuitOpenError, type CircuitEntry } from '@sd/health';
 import type { Endpoint, EndpointSet, PickRequest } from '@sd/load-balancers';
 import {
   attemptTimedOut,
+  outrun,
   RunningAttempt,
   type Attempt,
   type AttemptContext,
@@ -251,7 +252,7 @@ class Call<T> implements PendingCall<T>, AttemptContext<T> {
     this.#ended(attempt);
     if (this.#isDone) return false;
     this.#isDone = true;
-    for (const other of this.#running) other.stop('outrun', anotherWasFaster);
+    for (const other of this.#running) other.stop('outrun', outrun);
     this.#release('succeeded');
     return true;
   }
@@ -518,5 +519,3 @@ class Call<T> implements PendingCall<T>, AttemptContext<T> {
     return new ConnectionError(service, this.#reports, error);
   }
 }
-
-const anotherWasFaster = new DOMException('Another attempt of the call was faster', 'AbortError');

@@ -1,5 +1,5 @@
 import { HttpStatusError, isServerFailure, mayBeRepeated, ServiceResponse } from '@sd/client';
-import type { OpenAttempt } from '@sd/discovery';
+import { outrun, type OpenAttempt } from '@sd/discovery';
 import type { Duplex } from 'node:stream';
 import { util } from 'undici';
 import { LongAnswerError } from './errors.ts';
@@ -8,6 +8,9 @@ import type { ServiceRequest } from './service-request.ts';
 
 /** Of an answer that is no good, as much is kept as pages of errors have: 64 KiB. */
 const mostKept = 65_536;
+
+/** For an answer that came second, in milliseconds. */
+const dropMs = 1_000;
 
 interface Answer {
   readonly status: number;
@@ -33,12 +36,26 @@ export class AttemptHandler implements RequestHandler {
   #isAnswering = false;
   #kept: Answer | undefined;
   #keptBytes = 0;
+  /** While an answer that came second is read to its end. */
+  #dropping: NodeJS.Timeout | undefined;
   #isAccepting = true;
 
   constructor(request: ServiceRequest, attempt: OpenAttempt) {
     this.#request = request;
     this.#attempt = attempt;
   }
+
+  /**
+   * The engine wants no more of it. One that was just slower than another is given a moment to end by itself: to break it
+   * off is to break its connection.
+   */
+  readonly stop = (reason: unknown): void => {
+    if (reason !== outrun) {
+      this.abort(reason);
+      return;
+    }
+    this.#dropping = setTimeout(() => this.abort(reason), dropMs).unref();
+  };
 
   readonly abort = (reason: unknown): void => {
     this.#abortReason = reason instanceof Error ? reason : new Error('aborted', { cause: reason });
@@ -51,7 +68,7 @@ export class AttemptHandler implements RequestHandler {
   }
 
   onResponseStarted(): void {
-    this.#request.handler.onResponseStarted?.();
+    if (this.#dropping === undefined) this.#request.handler.onResponseStarted?.();
   }
 
   onBodySent(chunkSize: number, totalBytesSent: number): void {
@@ -64,7 +81,7 @@ export class AttemptHandler implements RequestHandler {
 
   onUpgrade(status: number, rawHeaders: Buffer[] | string[] | null, socket: Duplex): void {
     this.#attempt.status = status;
-    if (!this.#answer()) {
+    if (this.#dropping !== undefined || !this.#answer()) {
       socket.destroy();
       return;
     }
@@ -74,6 +91,7 @@ export class AttemptHandler implements RequestHandler {
   }
 
   onHeaders(status: number, rawHeaders: Buffer[], resume: () => void, statusText: string): boolean {
+    if (this.#dropping !== undefined) return true;
     const { handler, isRepeatable } = this.#request;
     if (status < 200) return handler.onHeaders?.(status, rawHeaders, resume, statusText) ?? true;
     this.#attempt.status = status;
@@ -88,6 +106,11 @@ export class AttemptHandler implements RequestHandler {
 
   onData(chunk: Buffer): boolean {
     if (this.#isAnswering) return this.#request.handler.onData?.(chunk) ?? true;
+    if (this.#dropping !== undefined) {
+      this.#keptBytes += chunk.length;
+      if (this.#keptBytes > mostKept) this.abort(outrun);
+      return true;
+    }
     if (this.#kept === undefined) return false;
     this.#kept.chunks.push(chunk);
     this.#keptBytes += chunk.length;
@@ -102,13 +125,12 @@ export class AttemptHandler implements RequestHandler {
       this.#request.handler.onComplete?.(trailers);
       return;
     }
-    if (this.#kept === undefined) return;
-    this.#kept.trailers = trailers;
-    this.#kept.isComplete = true;
-    this.#fail(this.#kept, HttpStatusError);
+    if (this.#dropping !== undefined) clearTimeout(this.#dropping);
+    else if (this.#kept !== undefined) this.#complete(this.#kept, trailers);
   }
 
   onError(error: Error): void {
+    clearTimeout(this.#dropping);
     if (this.#isAnswering) {
       // Who aborted it has had enough of a good answer.
       this.#attempt.end(error === this.#abortReason ? undefined : error);
@@ -141,6 +163,12 @@ export class AttemptHandler implements RequestHandler {
     this.#isAnswering = true;
     this.#request.answeredBy(this);
     return true;
+  }
+
+  #complete(kept: Answer, trailers: string[] | null): void {
+    kept.trailers = trailers;
+    kept.isComplete = true;
+    this.#fail(kept, HttpStatusError);
   }
 
   /** Another endpoint is asked, or `forward` is called. */

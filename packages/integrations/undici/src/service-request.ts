@@ -82,7 +82,7 @@ export class ServiceRequest {
     }
     const handler = new AttemptHandler(this, attempt);
     this.#handlers.push(handler);
-    attempt.onStop(handler.abort);
+    attempt.onStop(handler.stop);
     const { options } = this;
     const content = {
       body: this.#once === undefined ? (options.body ?? null) : this.#once.body,

@@ -2,7 +2,8 @@ import { UnknownServiceError } from '@sd/client';
 import { ConfigValidationError } from '@sd/core';
 import { eventually } from '@sd/testkit';
 import { once } from 'node:events';
-import { createServer } from 'node:http';
+import { createServer, type RequestListener } from 'node:http';
+import type { Socket } from 'node:net';
 import { fetch, request, setGlobalDispatcher, getGlobalDispatcher, upgrade } from 'undici';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { DiscoveryAgent, InsecureInstanceError } from '../src/index.ts';
@@ -151,6 +152,31 @@ describe('a request to a service', () => {
       await (await request('http://orders/same', { dispatcher: agent })).body.dump();
     }
     expect(instances.map(({ requests }) => requests.length).sort()).toEqual([0, 0, 6]);
+  });
+});
+
+describe('a hedge', () => {
+  it('gets the answer of the faster, and keeps the connection of the slower', async () => {
+    let finish = (): void => undefined;
+    let isSlow = false;
+    const handler: RequestListener = (_request, response) => {
+      if (isSlow) finish = () => response.end('slow');
+      else response.end('fast');
+      isSlow = false;
+    };
+    const { agent, instances } = await startService([handler, handler], { attemptTimeoutMs: 10_000 });
+    const connections: Socket[] = [];
+    for (const { server } of instances) server.on('connection', (socket) => connections.push(socket));
+    const get = async (): Promise<string> =>
+      (await request('http://orders/', { dispatcher: agent })).body.text();
+    for (let turn = 0; turn < 40; turn += 1) await get(); // it is known how long it takes
+
+    isSlow = true;
+    expect(await get()).toBe('fast');
+    finish();
+    for (let turn = 0; turn < 4; turn += 1) expect(await get()).toBe('fast');
+
+    expect(connections.filter(({ destroyed }) => destroyed)).toEqual([]);
   });
 });
 
