@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { defineConfig } from 'vitest/config';
+import { defineConfig, type Plugin } from 'vitest/config';
 import { workspacePackages } from './tools/workspace.ts';
 
 /** Tests of these mostly wait for servers: they come last, and more at once than there are cores. */
@@ -15,6 +15,19 @@ const whileWaiting = { maxWorkers: availableParallelism() + 1, sequence: { group
 
 /** Many short files that share nothing: one process runs them in half the time. */
 const inOneProcess = new Set(['@sd/load-balancers']);
+
+/** Vite leaves standard decorators as they are, which Node cannot run; of the legacy ones it knows. */
+const standardDecorators: Plugin = {
+  name: 'standard-decorators',
+  enforce: 'pre',
+  async transform(code, file) {
+    if (!file.includes('/test/standard/')) return undefined;
+    const { default: ts } = await import('typescript');
+    const compilerOptions = { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext, sourceMap: true };
+    const { outputText, sourceMapText = '' } = ts.transpileModule(code, { compilerOptions, fileName: file });
+    return { code: outputText, map: sourceMapText };
+  },
+};
 
 export default defineConfig({
   // `resolve.conditions` alone does not reach tests that run in Node.
@@ -35,5 +48,6 @@ function project(name: string, folder: string) {
   const include = [`${folder}/{src,test}/**/*.test.ts`];
   const isolate = !inOneProcess.has(name);
   const schedule = onServers.has(name) ? whileWaiting : {};
-  return { extends: true as const, test: { name, include, isolate, ...schedule } };
+  const plugins = name === '@sd/decorators' ? [standardDecorators] : [];
+  return { extends: true as const, plugins, test: { name, include, isolate, ...schedule } };
 }

@@ -2,6 +2,7 @@ const assert = require('node:assert/strict');
 const { createServer } = require('node:http');
 const { DiscoveryClient, ServiceClient, ServiceRegistry } = require('@sd/client');
 const { ConsulBackend } = require('@sd/consul');
+const { DiscoveryApp } = require('@sd/decorators');
 const { DnsBackend } = require('@sd/dns');
 const { EtcdBackend } = require('@sd/etcd');
 const { KubernetesBackend } = require('@sd/kubernetes');
@@ -16,11 +17,13 @@ server.listen(0, '127.0.0.1', async () => {
   const registry = new ServiceRegistry({ backend });
   const registration = await registry.register({ service: 'orders', server });
 
+  const app = new DiscoveryApp({ backend });
   const discovery = new DiscoveryClient({ backend });
   const orders = new ServiceClient({ service: 'orders', discovery });
   assert.deepEqual(await orders.get('/42').json(), { path: '/42' });
 
   await registration.drain();
+  await app.stop();
   // They find what they need; they connect when they are used.
   const stores = [
     new ConsulBackend(),

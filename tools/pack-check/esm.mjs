@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { DiscoveryClient, ServiceClient, ServiceRegistry } from '@sd/client';
 import { ConsulBackend } from '@sd/consul';
+import { DiscoveryApp } from '@sd/decorators';
 import { DnsBackend } from '@sd/dns';
 import { EtcdBackend } from '@sd/etcd';
 import { KubernetesBackend } from '@sd/kubernetes';
@@ -17,11 +18,13 @@ const backend = new MemoryBackend();
 const registry = new ServiceRegistry({ backend });
 const registration = await registry.register({ service: 'orders', server });
 
+const app = new DiscoveryApp({ backend });
 const discovery = new DiscoveryClient({ backend });
 const orders = new ServiceClient({ service: 'orders', discovery });
 assert.deepEqual(await orders.get('/42').json(), { path: '/42' });
 
 await registration.drain();
+await app.stop();
 // They find what they need; they connect when they are used.
 const stores = [
   new ConsulBackend(),

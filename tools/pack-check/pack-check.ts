@@ -6,9 +6,17 @@ import { join } from 'node:path';
 import { publishedPackages, root } from '../workspace.ts';
 
 const programs = ['esm.mjs', 'cjs.cjs'];
-const installed = ['client', 'consul', 'dns', 'etcd', 'kubernetes', 'memory', 'redis', 'zookeeper'].map(
-  (name) => `@sd/${name}`,
-);
+const installed = [
+  'client',
+  'consul',
+  'decorators',
+  'dns',
+  'etcd',
+  'kubernetes',
+  'memory',
+  'redis',
+  'zookeeper',
+].map((name) => `@sd/${name}`);
 
 const folder = mkdtempSync(join(tmpdir(), 'sd-pack-check-'));
 try {

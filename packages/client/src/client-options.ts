@@ -52,3 +52,6 @@ export const clientOptionsSchema = v.pipe(
 function isTransport(value: unknown): boolean {
   return typeof value === 'object' && value !== null && 'exchange' in value && 'open' in value;
 }
+
+/** What clients may have in common: those who make several take it from their users. */
+export const clientDefaultsSchema = v.omit(options, ['service', 'discovery']);

@@ -22,6 +22,7 @@ export {
   type DiscoveryClientOptions,
 } from '@sd/discovery';
 export { ServiceRegistry, type Registration, type ServiceRegistryOptions } from '@sd/registry';
+export { clientDefaultsSchema } from './client-options.ts';
 export { deadlineOf } from './deadline-header.ts';
 export {
   HttpStatusError,
@@ -33,5 +34,5 @@ export { classifyHttpFailure, isServerFailure, mayBeRepeated } from './http-fail
 export { originOf } from './http-request.ts';
 export type { HttpTransport, TransportAnswer, TransportRequest } from './http-transport.ts';
 export { isIdempotent, type RequestHeaders, type RequestOptions } from './request-options.ts';
-export { ServiceClient, type ServiceClientOptions } from './service-client.ts';
+export { ServiceClient, type ServiceClientDefaults, type ServiceClientOptions } from './service-client.ts';
 export { ServiceResponse, type PendingResponse, type StreamedResponse } from './service-response.ts';

@@ -60,6 +60,9 @@ export interface ServiceClientOptions extends Pick<
   readonly transport?: HttpTransport | undefined;
 }
 
+/** What clients of several services may have in common. */
+export type ServiceClientDefaults = Omit<ServiceClientOptions, 'service' | 'discovery'>;
+
 /** HTTP calls to one service, each to an instance that can take it, repeated on another one where that is safe. */
 export class ServiceClient implements AsyncDisposable {
   readonly service: string;

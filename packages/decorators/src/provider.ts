@@ -1,0 +1,35 @@
+import { abortable } from '@sd/core';
+import type { ListeningServer } from '@sd/registry';
+import { EventEmitter, once } from 'node:events';
+
+/** What `start()` needs of an instance, unless its `@ServiceRegistry` names a port. */
+export interface Provider {
+  readonly server?: ListeningServer | undefined;
+  /** Called before it is published, and awaited. May return the server; else that is `server`. */
+  listen?(): unknown;
+}
+
+/** The server of a provider, as soon as it was told to listen. */
+export async function listen(provider: Provider): Promise<ListeningServer | undefined> {
+  const returned = await provider.listen?.();
+  return isServer(returned) ? returned : provider.server;
+}
+
+/** `app.listen(0)` returns before the server listens. */
+export async function untilListening(server: ListeningServer, signal: AbortSignal): Promise<void> {
+  if (server.address() !== null || !(server instanceof EventEmitter)) return;
+  await abortable(once(server, 'listening', { signal }), signal);
+}
+
+/** Cuts off whom it serves: that nobody can have found it yet is why it closes. */
+export function closeNow(server: ListeningServer | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    if (server === undefined) return resolve();
+    server.close(() => resolve());
+    server.closeAllConnections?.();
+  });
+}
+
+function isServer(value: unknown): value is ListeningServer {
+  return ['address', 'close'].every((method) => typeof Reflect.get(Object(value), method) === 'function');
+}
