@@ -27,6 +27,8 @@ export default defineConfig(
         'error',
         { ignoreArrowShorthand: true, ignoreVoidReturningFunctions: true },
       ],
+      // Nest tells modules by their class.
+      '@typescript-eslint/no-extraneous-class': ['error', { allowWithDecorator: true }],
       '@typescript-eslint/no-non-null-assertion': 'off',
       'sd/reasoned-assertion': 'error',
       '@typescript-eslint/no-unnecessary-condition': [

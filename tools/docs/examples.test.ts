@@ -17,7 +17,7 @@ describe.each(names)('examples/%s', (name) => {
     const promised = promisedOutput({ code: readFileSync(file, 'utf8') });
     expect(promised).not.toEqual([]);
 
-    const { exit, stdout, stderr } = await runFile(file, timeoutMs);
+    const { exit, stdout, stderr } = await runFile(file, timeoutMs, join(folder, name));
 
     expect(exit, `it should exit with 0 within ${timeoutMs / 1000} s\n${stdout}${stderr}`).toBe(0);
     for (const text of promised) expect(stdout).toContain(text);

@@ -47,10 +47,13 @@ export function run(block: Block, timeoutMs: number): Promise<Run> {
   return runFile(fileOf(block), timeoutMs);
 }
 
-/** @param file absolute */
-export function runFile(file: string, timeoutMs: number): Promise<Run> {
+/**
+ * @param file absolute
+ * @param cwd where tsx looks for a tsconfig.json, also above
+ */
+export function runFile(file: string, timeoutMs: number, cwd = root): Promise<Run> {
   const child = spawn(process.execPath, ['--conditions=@sd/source', '--import', 'tsx', file], {
-    cwd: root,
+    cwd,
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: timeoutMs,
     killSignal: 'SIGKILL',

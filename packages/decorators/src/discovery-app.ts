@@ -10,6 +10,7 @@ import { DiscoveryClient, type DiscoveryClientOptions } from '@sd/discovery';
 import {
   ServiceRegistry,
   type ListeningServer,
+  type ProvidedService,
   type Registration,
   type RegistrationInit,
   type ServiceRegistryOptions,
@@ -19,7 +20,7 @@ import { constructFor } from './construction.ts';
 import { argumentsOf, fillProperties } from './legacy-wishes.ts';
 import type { OwnArguments } from './own-arguments.ts';
 import { closeNow, listen, untilListening, type Provider } from './provider.ts';
-import { serviceOf, type ProvidedService } from './service-registry.ts';
+import { serviceOf } from './service-registry.ts';
 import { SharedClients } from './shared-clients.ts';
 
 export interface DiscoveryAppOptions {

@@ -1,11 +1,13 @@
 export type { DrainOptions } from './drain.ts';
 export { detectHost, type NetworkInterfaces } from './host.ts';
-export type { ListeningServer } from './listening-server.ts';
-export type {
-  InstanceChanges,
-  RegistrationDefaults,
-  RegistrationFields,
-  RegistrationInit,
+export { leftOpen, type ListeningServer } from './listening-server.ts';
+export {
+  checkProvidedService,
+  type InstanceChanges,
+  type ProvidedService,
+  type RegistrationDefaults,
+  type RegistrationFields,
+  type RegistrationInit,
 } from './registration-init.ts';
 export type { RegistrationState } from './registration-state.ts';
 export type { Registration } from './registration.ts';

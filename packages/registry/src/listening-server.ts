@@ -1,3 +1,4 @@
+import { Server as HttpsServer } from 'node:https';
 import { onAbort, type Clock } from '@sd/core';
 
 /** What a registration needs of a `node:http`, `node:https`, `node:http2` or `node:net` server. */
@@ -6,6 +7,18 @@ export interface ListeningServer {
   close(callback: (error?: Error) => void): unknown;
   closeIdleConnections?(): void;
   closeAllConnections?(): void;
+}
+
+/**
+ * What to register of a server that its framework closes, with all that hangs on it: `drain()` waits until consumers have
+ * heard, and leaves it open.
+ */
+export function leftOpen(server: ListeningServer): {
+  readonly server: ListeningServer;
+  readonly protocol?: string;
+} {
+  const open: ListeningServer = { address: () => server.address(), close: (done) => done() };
+  return { server: open, ...(server instanceof HttpsServer ? { protocol: 'https' } : {}) };
 }
 
 /** How often connections that have become idle are looked for, in milliseconds. */

@@ -99,6 +99,29 @@ function firstGiven<T>(...values: readonly T[]): T | undefined {
   return values.find((value) => value !== undefined);
 }
 
+/** What a server is registered as: all but the server, which does not listen yet. */
+export interface ProvidedService extends RegistrationFields {
+  /** Where others reach the server, if not on the port it listens on. */
+  readonly port?: number | undefined;
+}
+
+/**
+ * For those who register later: a wrong field is better reported where it is said.
+ * @param what what was being configured, for the message
+ * @throws {ConfigValidationError} naming the first wrong field
+ */
+export function checkProvidedService(what: string, provided: ProvidedService): ProvidedService {
+  validate(what, v.looseObject({}, 'an object with service'), provided);
+  try {
+    createInstance({ ...provided, host: provided.host ?? 'localhost', port: provided.port ?? 1 }, 0);
+    return provided;
+  } catch (error) {
+    if (!(error instanceof ConfigValidationError)) throw error;
+    const { field, received, expected } = error;
+    throw new ConfigValidationError(what, [{ field, received, expected }]);
+  }
+}
+
 const isServer = (value: unknown): boolean =>
   typeof value === 'object' && value !== null && 'address' in value && 'close' in value;
 
