@@ -1,0 +1,2 @@
+export type { SdFastifyOptions } from './options.ts';
+export { sd } from './plugin.ts';
