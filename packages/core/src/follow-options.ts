@@ -8,6 +8,8 @@ import type { ShrinkGuardOptions } from './shrink-guard.ts';
 export interface FollowOptions {
   /** Called with each new view, never with one that says the same as the last, and not after `close()`. */
   readonly onChange?: ((view: ServiceView) => void) | undefined;
+  /** Called each time the watch failed, with the reason, not after `close()`; it is tried again after a pause. */
+  readonly onLost?: ((error: unknown) => void) | undefined;
   /** Changes that arrive within this time of the last are applied together, in milliseconds. Default: 20. */
   readonly coalesceMs?: number | undefined;
   /**
@@ -44,6 +46,7 @@ const callable = <T>(expected: string) =>
 export const followOptions = v.strictObject(
   {
     onChange: callable<(view: ServiceView) => void>('a function (view)'),
+    onLost: callable<(error: unknown) => void>('a function (error)'),
     coalesceMs: duration,
     firstSnapshotTimeoutMs: timeout,
     reconnect: v.optional(v.strictObject({ baseMs: timeout, capMs: timeout }, 'an object')),

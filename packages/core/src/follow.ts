@@ -39,6 +39,7 @@ class Follower implements Following {
   readonly #backend: DiscoveryBackend;
   readonly #service: string;
   readonly #onChange: (view: ServiceView) => void;
+  readonly #onLost: (error: unknown) => void;
   readonly #coalesceMs: number;
   readonly #timeoutMs: number;
   readonly #guard: ShrinkGuard;
@@ -59,6 +60,7 @@ class Follower implements Following {
     this.#backend = backend;
     this.#service = service;
     this.#onChange = options.onChange ?? (() => undefined);
+    this.#onLost = options.onLost ?? (() => undefined);
     this.#coalesceMs = options.coalesceMs ?? 20;
     this.#timeoutMs = options.firstSnapshotTimeoutMs ?? 10_000;
     this.#guard = new ShrinkGuard(options.shrinkGuard);
@@ -137,6 +139,7 @@ class Follower implements Following {
       ...(state === 'live' ? { state: 'stale', since: this.#clock.now() } : {}),
       error,
     });
+    this.#tell(() => this.#onLost(error));
   }
 
   #applyPending(): void {
@@ -212,8 +215,12 @@ class Follower implements Following {
     const sameToReaders =
       view.state === before.state && view.instances === before.instances && view.held === before.held;
     if (sameToReaders && (view.error === undefined) === (before.error === undefined)) return;
+    this.#tell(() => this.#onChange(view));
+  }
+
+  #tell(listener: () => void): void {
     try {
-      this.#onChange(view);
+      listener();
     } catch (error) {
       this.#logger.error(`A listener of service "${this.#service}" threw`, { error });
     }

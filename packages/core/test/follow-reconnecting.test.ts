@@ -30,6 +30,23 @@ describe('a watch that fails', () => {
     expect(following.view.state).toBe('live');
   });
 
+  it('is told of each time, with the reason, whatever the listener makes of it', async () => {
+    const reasons: unknown[] = [];
+    const onLost = (error: unknown): never => {
+      reasons.push(error);
+      throw new Error('a bug of the listener');
+    };
+    const { loses, reconnects, sees, following } = startFollowing({ onLost });
+    const [first, second] = [new Error('lost'), new Error('lost again')];
+    await loses(first);
+    await reconnects();
+    await sees(order(1));
+    await loses(second);
+    await reconnects();
+    expect(reasons).toEqual([first, second]);
+    expect(following.view.state).toBe('stale');
+  });
+
   it('has the pauses that are asked for', async () => {
     const { clock, backend } = startFollowing(longestPauses, failing);
     await clock.advance(8_000);
