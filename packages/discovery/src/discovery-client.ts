@@ -48,6 +48,7 @@ import {
 } from './options.ts';
 import type { RetryBudgetOptions } from './retry-budget.ts';
 import { changeBetween, type ServiceChange } from './service-change.ts';
+import type { ServiceStatus } from './service-status.ts';
 import { TrackedService, type BreakerOptions, type TrackedServiceOptions } from './tracked-service.ts';
 
 export interface DiscoveryClientOptions {
@@ -198,6 +199,11 @@ export class DiscoveryClient implements AsyncDisposable {
     { strategy = this.#defaults.strategy, filter }: Pick<CallOptions, 'strategy' | 'filter'> = {},
   ): SetExplanation | undefined {
     return this.#services.get(service)?.pool.set(strategy, filter).explain();
+  }
+
+  /** The services in use, for gauges: how this client does with each of them, now. */
+  inUse(): readonly ServiceStatus[] {
+    return Array.from(this.#services.values(), ({ status }) => status);
   }
 
   /** How a service is, by what this client knows of its instances; undefined if the service is not in use. */

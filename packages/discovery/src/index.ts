@@ -20,6 +20,7 @@ export type { EndpointHealth } from './endpoint-health.ts';
 export type { HedgingOptions } from './hedge-delay.ts';
 export type { RetryBudgetOptions } from './retry-budget.ts';
 export type { BreakerOptions } from './tracked-service.ts';
+export type { ServiceStatus } from './service-status.ts';
 export type { ServiceChange } from './service-change.ts';
 export {
   telemetry,
@@ -30,6 +31,7 @@ export {
   type EndpointEvent,
   type HedgeEvent,
   type PickEvent,
+  type ReconnectEvent,
   type RetryEvent,
   type TelemetryChannel,
   type ViewEvent,

@@ -58,12 +58,21 @@ export class RetryBudget {
     return this.#withdraw(Math.min(ratio, this.#ratio));
   }
 
+  /** How many retries `withdraw` would grant now. */
+  get left(): number {
+    const now = this.#clock.monotonic();
+    return this.#isFutile(now) ? 0 : Math.max(0, Math.floor(this.#balance(this.#ratio, now)));
+  }
+
   #withdraw(ratio: number): boolean {
     const now = this.#clock.monotonic();
-    const allowed = this.#perSecond * (windowMs / 1_000) + ratio * this.#calls.sum(now);
-    if (this.#retries.sum(now) + 1 > allowed || this.#isFutile(now)) return false;
+    if (this.#balance(ratio, now) < 1 || this.#isFutile(now)) return false;
     this.#retries.add(now);
     return true;
+  }
+
+  #balance(ratio: number, now: number): number {
+    return this.#perSecond * (windowMs / 1_000) + ratio * this.#calls.sum(now) - this.#retries.sum(now);
   }
 
   #isFutile(now: number): boolean {

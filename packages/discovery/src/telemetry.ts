@@ -32,6 +32,7 @@ export const telemetry = {
   hedge: typed<HedgeEvent>('sd:hedge'),
   snapshot: typed<ViewEvent>('sd:snapshot'),
   stale: typed<ViewEvent>('sd:stale'),
+  reconnect: typed<ReconnectEvent>('sd:reconnect'),
 } as const;
 
 export interface CallTrace {
@@ -114,6 +115,13 @@ export interface ViewEvent {
   readonly service: string;
   readonly backend: string;
   readonly view: ServiceView;
+}
+
+/** A watch failed, for this reason; it is tried again after a pause. */
+export interface ReconnectEvent {
+  readonly service: string;
+  readonly backend: string;
+  readonly error: unknown;
 }
 
 function typed<Message>(name: string): TelemetryChannel<Message> {

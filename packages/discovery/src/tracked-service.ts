@@ -33,6 +33,7 @@ import { healthOf, type EndpointHealth } from './endpoint-health.ts';
 import { NoHealthyInstanceError, OverloadedError, UnknownServiceError } from './errors.ts';
 import { HedgeDelay, type HedgingOptions } from './hedge-delay.ts';
 import { RetryBudget, type RetryBudgetOptions } from './retry-budget.ts';
+import type { ServiceStatus } from './service-status.ts';
 import { telemetry } from './telemetry.ts';
 
 /** See `CircuitBreakerOptions` of `@sd/health`. */
@@ -46,7 +47,7 @@ export interface TrackedServiceOptions {
   readonly factory: LoadBalancerFactory;
   readonly zone: string | undefined;
   readonly balancing: BalancingOptions;
-  readonly follow: Omit<FollowOptions, 'onChange' | 'clock' | 'rng' | 'logger'>;
+  readonly follow: Omit<FollowOptions, 'onChange' | 'onLost' | 'clock' | 'rng' | 'logger'>;
   readonly retryBudget: RetryBudgetOptions;
   readonly outliers: OutlierOptions;
   readonly breaker: BreakerOptions | undefined;
@@ -142,6 +143,10 @@ export class TrackedService {
         for (const reader of this.#readers) reader.push(view);
         this.#wake();
       },
+      onLost: (error) => {
+        if (!telemetry.reconnect.hasSubscribers) return;
+        telemetry.reconnect.publish({ service: name, backend: backend.name, error });
+      },
     });
   }
 
@@ -180,6 +185,17 @@ export class TrackedService {
   /** How each of its endpoints is. */
   get endpoints(): readonly EndpointHealth[] {
     return this.pool.endpoints.map(healthOf);
+  }
+
+  get status(): ServiceStatus {
+    const { view } = this;
+    return {
+      service: this.name,
+      view,
+      outOfSyncMs: view.state === 'live' ? 0 : Math.max(0, this.clock.now() - view.since),
+      breaker: this.breaker.state.value,
+      retriesLeft: this.budget.left,
+    };
   }
 
   /** A call or a lookup began; it may wait for long without an attempt in flight. */

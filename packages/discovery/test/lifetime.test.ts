@@ -52,6 +52,33 @@ describe('an idle service', () => {
   });
 });
 
+describe('services in use', () => {
+  it('are listed with how the client does with them', async () => {
+    const { client, clock, backend, publish } = startClient({ idleMs: 60_000 });
+    expect(client.inUse()).toEqual([]);
+    await publish('orders', { port: 1 });
+    await client.getInstances('orders');
+    client.isolate('users');
+
+    expect(client.inUse()).toMatchObject([
+      { service: 'orders', outOfSyncMs: 0, breaker: 'closed', retriesLeft: 20, view: { state: 'live' } },
+      { service: 'users', breaker: 'isolated' },
+    ]);
+
+    await backend.close();
+    await clock.advance(0);
+    await clock.advance(1_500);
+    expect(client.inUse()[0]).toMatchObject({ outOfSyncMs: 1_500, view: { state: 'stale' } });
+  });
+
+  it('are none once the client is closed', async () => {
+    const { client } = startClient();
+    await client.getInstances('orders');
+    await client.close();
+    expect(client.inUse()).toEqual([]);
+  });
+});
+
 describe('a service that somebody waits for', () => {
   it('is not dropped as idle before its first snapshot', async () => {
     const { client, clock, backend } = startClient({ idleMs: 100 });

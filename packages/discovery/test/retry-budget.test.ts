@@ -22,6 +22,16 @@ it('allows one more retry for every five calls', () => {
   expect(withdrawAll(budget)).toBe(10);
 });
 
+it('says how many retries are left, and none where they would not help', () => {
+  const budget = new RetryBudget({ clock: new ManualClock() });
+  times(5, () => budget.deposit());
+  expect(budget.left).toBe(21);
+  budget.withdraw();
+  expect(budget.left).toBe(20);
+  times(20, () => budget.observe(false));
+  expect(budget.left).toBe(0);
+});
+
 it('forgets calls and retries after 2 seconds, and not before', async () => {
   const clock = new ManualClock();
   const budget = new RetryBudget({ clock, perSecond: 1, ratio: 0.5 });

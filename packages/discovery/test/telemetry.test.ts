@@ -73,6 +73,17 @@ describe('telemetry', () => {
     await eventually(() => expect(stale).toMatchObject([{ service: 'orders', view: { state: 'stale' } }]));
   });
 
+  it('tells of each watch that failed', async () => {
+    const reconnects = heard(telemetry.reconnect);
+    const { backend } = await startOrders();
+    await backend.close();
+    await eventually(() =>
+      expect(reconnects).toMatchObject([
+        { service: 'orders', backend: 'memory', error: expect.any(Error) as Error },
+      ]),
+    );
+  });
+
   it('tells of the breaker', async () => {
     const states = heard(telemetry.breaker);
     const { client } = await startOrders();
