@@ -1,7 +1,7 @@
 import type { ServiceInstance } from '@sd/core';
 import type { Endpoint, Outcome, PickReason } from '@sd/load-balancers';
 import type { Failure } from './failure.ts';
-import { telemetry, type AttemptKind, type AttemptTrace } from './telemetry.ts';
+import { telemetry, type AttemptKind, type AttemptTrace, type CallTrace } from './telemetry.ts';
 import type { TrackedService } from './tracked-service.ts';
 
 /** What an attempt gets. */
@@ -48,6 +48,7 @@ export interface OpenAttempt extends Omit<Attempt, 'keepUntil'> {
 export interface AttemptContext<T> {
   /** For telemetry. */
   readonly method: string | undefined;
+  readonly callTrace: CallTrace | undefined;
   /** Whether attempts say themselves what became of them. */
   readonly isOpen: boolean;
   readonly target: TrackedService;
@@ -172,8 +173,8 @@ export class RunningAttempt<T> implements Attempt, OpenAttempt {
 
   #traced(): void {
     const { endpoint, reason, number, kind } = this;
-    const { method, target } = this.#context;
-    const message: AttemptTrace = { service: target.name, endpoint, reason, number, kind, method };
+    const { callTrace: call, method, target } = this.#context;
+    const message: AttemptTrace = { service: target.name, call, endpoint, reason, number, kind, method };
     const ended = telemetry.attempt.tracePromise(
       () =>
         new Promise<void>((resolve, reject) => {

@@ -115,6 +115,7 @@ class Call<T> implements PendingCall<T>, AttemptContext<T> {
   readonly work: (attempt: Attempt & OpenAttempt) => Promise<T> | T;
   readonly method: string | undefined;
   readonly isOpen: boolean;
+  callTrace: CallTrace | undefined;
   readonly read: FailureClassifier;
   readonly timeoutMs: number;
   readonly deadlineAt: number;
@@ -208,12 +209,13 @@ class Call<T> implements PendingCall<T>, AttemptContext<T> {
   }
 
   #newTrace(): CallTrace {
-    return {
+    this.callTrace = {
       service: this.target.name,
       method: this.method,
       idempotent: this.#options.idempotent === true,
       attempts: this.#reports,
     };
+    return this.callTrace;
   }
 
   trace(): Promise<T> {

@@ -50,6 +50,8 @@ export interface CallTrace {
 
 export interface AttemptTrace {
   readonly service: string;
+  /** The message of its call; undefined if nobody listened when that began. */
+  readonly call: CallTrace | undefined;
   readonly endpoint: Endpoint;
   /** Why this endpoint. */
   readonly reason: PickReason;

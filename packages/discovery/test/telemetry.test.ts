@@ -121,6 +121,19 @@ describe('tracing', () => {
     ]);
   });
 
+  it('says of each attempt which call it belongs to', async () => {
+    const [calls, attempts]: [object[], { readonly call?: unknown }[]] = [[], []];
+    listen('call', { start: (message) => void calls.push(message) });
+    listen('attempt', { start: (message) => void attempts.push(message) });
+    const { client } = await startOrders();
+
+    const flaky = () =>
+      client.call('orders', ({ number }) => (number === 1 ? failWith('ECONNREFUSED') : 'ok'));
+    await Promise.all([flaky(), client.call('orders', () => 'ok')]);
+
+    expect(attempts.map(({ call }) => calls.findIndex((each) => each === call))).toEqual([0, 0, 1]);
+  });
+
   it('has the error that the caller gets', async () => {
     const ends: object[] = [];
     listen('call', { asyncEnd: (message) => void ends.push(message) });
