@@ -1,5 +1,5 @@
 import { findRedisServer } from './redis-binaries.ts';
-import { findConsul, findDnsmasq, findEtcd, findZooKeeper } from './store-binaries.ts';
+import { findConsul, findDnsmasq, findEtcd, findPrometheus, findZooKeeper } from './store-binaries.ts';
 
 /** How each server is found, and what to do where it is not. */
 const servers = {
@@ -10,6 +10,10 @@ const servers = {
   etcd: { find: findEtcd, remedy: 'install etcd 3.4 or newer, or set SD_TEST_ETCD to its path' },
   consul: { find: findConsul, remedy: 'install consul, or set SD_TEST_CONSUL to its path' },
   dnsmasq: { find: findDnsmasq, remedy: 'install dnsmasq-base, or set SD_TEST_DNSMASQ to its path' },
+  prometheus: {
+    find: findPrometheus,
+    remedy: 'install prometheus 2.42 or newer, or set SD_TEST_PROMETHEUS to its path',
+  },
   zookeeper: {
     find: findZooKeeper,
     remedy: 'set SD_TEST_ZOOKEEPER to a script that runs ZooKeeper 3.6 or newer with a configuration file',

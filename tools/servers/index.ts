@@ -7,6 +7,7 @@ export { etcdServers } from './etcd-binaries.ts';
 export { EtcdCluster } from './etcd-cluster.ts';
 export { EtcdServer, prefixRange, type EtcdServerOptions } from './etcd-server.ts';
 export { KubernetesApi, KubernetesServer } from './kubernetes-server.ts';
+export { PrometheusServer } from './prometheus-server.ts';
 export { externalRedisUrl, findRedisServer, redisServers } from './redis-binaries.ts';
 export { RedisCluster } from './redis-cluster.ts';
 export { RedisSentinel } from './redis-sentinel.ts';

@@ -14,7 +14,14 @@ import {
 import { dirname, join, relative } from 'node:path';
 import { unpackDebianPackage, type DebianPackage } from './apt.ts';
 import { cacheFolder, findBinary } from './binaries.ts';
-import { findConsul, findDnsmasq, findEtcd, findJava, findZooKeeper } from './store-binaries.ts';
+import {
+  findConsul,
+  findDnsmasq,
+  findEtcd,
+  findJava,
+  findPrometheus,
+  findZooKeeper,
+} from './store-binaries.ts';
 import { findRedisServer } from './redis-binaries.ts';
 
 interface Server extends DebianPackage {
@@ -39,6 +46,8 @@ const servers: readonly Server[] = [
     find: findDnsmasq,
     launch: (folder) => `exec ${withItsLibraries(folder)} "$root/usr/sbin/dnsmasq" "$@"`,
   },
+  // Without what its pages in a browser need.
+  { id: 'prometheus', name: 'prometheus', take: /^(prometheus|libc6|libgcc-s1)$/, find: findPrometheus },
   {
     id: 'zookeeper',
     name: 'libzookeeper-java',

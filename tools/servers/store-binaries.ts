@@ -16,4 +16,8 @@ export const findZooKeeper = (env = process.env): string | undefined =>
 export const findDnsmasq = (env = process.env): string | undefined =>
   env.SD_TEST_DNSMASQ ?? findBinary('dnsmasq', env.PATH);
 
+/** The `prometheus` to test with: that of SD_TEST_PROMETHEUS (a path), else of PATH, else fetched by install.ts. */
+export const findPrometheus = (env = process.env): string | undefined =>
+  env.SD_TEST_PROMETHEUS ?? findBinary('prometheus', env.PATH);
+
 export const findJava = (env = process.env): string | undefined => findBinary('java', env.PATH);

@@ -216,6 +216,7 @@ describe('the binaries', () => {
         'etcd',
         'consul',
         'dnsmasq',
+        'prometheus',
         'zookeeper',
       ]);
     } finally {
