@@ -7,6 +7,9 @@ import { publishedPackages, root } from '../workspace.ts';
 const published = publishedPackages();
 const version = published[0]?.manifest.version ?? 'none';
 
+/** Folders that are shipped where there are such: what others read, and no code. */
+const besides = ['grafana'];
+
 describe.each(published.map((each) => [each.name, each] as const))('%s', (name, { folder, manifest }) => {
   it('has the manifest that all packages have', () => {
     const { dependencies, peerDependencies, peerDependenciesMeta, devDependencies, ...shared } = manifest;
@@ -22,7 +25,7 @@ describe.each(published.map((each) => [each.name, each] as const))('%s', (name, 
       type: 'module',
       sideEffects: false,
       engines: { node: '>=20.19' },
-      files: ['dist', 'src'],
+      files: ['dist', 'src', ...besides.filter((each) => existsSync(join(root, folder, each)))],
       exports: {
         '.': {
           '@sd/source': './src/index.ts',

@@ -1,0 +1,22 @@
+/** Keys of attributes: those of OpenTelemetry's conventions for HTTP, and `sd.*` of our own. */
+export const attribute = {
+  service: 'sd.service',
+  kind: 'sd.attempt.kind',
+  outcome: 'sd.attempt.outcome',
+  attempts: 'sd.call.attempts',
+  strategy: 'sd.pick.strategy',
+  reason: 'sd.pick.reason',
+  cause: 'sd.ejection.cause',
+  granted: 'sd.granted',
+  endpointState: 'sd.endpoint.state',
+  breakerState: 'sd.breaker.state',
+  viewState: 'sd.view.state',
+  instance: 'sd.instance.id',
+  errorType: 'error.type',
+  method: 'http.request.method',
+  originalMethod: 'http.request.method_original',
+  resends: 'http.request.resend_count',
+  status: 'http.response.status_code',
+  serverAddress: 'server.address',
+  serverPort: 'server.port',
+} as const;

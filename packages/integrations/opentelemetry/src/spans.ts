@@ -1,0 +1,143 @@
+import {
+  context,
+  propagation,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+  type Attributes,
+  type Context,
+  type Span,
+  type SpanContext,
+  type Tracer,
+} from '@opentelemetry/api';
+import type { AttemptTrace, CallTrace } from '@sd/discovery';
+import { attribute } from './attribute-names.ts';
+import { errorTypeOfCall } from './call-error.ts';
+import { boundedMethod, errorTypeOf, statusOf } from './http.ts';
+
+interface CallSpan {
+  readonly span: Span;
+  readonly context: Context;
+  /** Of its last attempt so far. */
+  last: SpanContext | undefined;
+}
+
+/** A span for each call, and in it one for each attempt. */
+export class Spans {
+  readonly #tracer: Tracer;
+  readonly #propagate: boolean;
+  readonly #calls = new Map<CallTrace, CallSpan>();
+  readonly #attempts = new Map<AttemptTrace, Span>();
+
+  constructor(tracer: Tracer, propagate: boolean) {
+    this.#tracer = tracer;
+    this.#propagate = propagate;
+  }
+
+  /** @returns the context that the call runs in */
+  callStarts(call: CallTrace): Context {
+    const around = context.active();
+    const { service, method } = call;
+    const attributes: Attributes = { [attribute.service]: service };
+    if (method !== undefined) attributes[attribute.method] = boundedMethod(method);
+    const span = this.#tracer.startSpan(`call ${service}`, { kind: SpanKind.INTERNAL, attributes }, around);
+    const within = trace.setSpan(around, span);
+    this.#calls.set(call, { span, context: within, last: undefined });
+    return within;
+  }
+
+  callEnds(call: CallTrace): void {
+    const { span } = this.#calls.get(call) ?? {};
+    if (span === undefined) return;
+    this.#calls.delete(call);
+    if (span.isRecording()) {
+      const { error, attempts } = call;
+      span.setAttribute(attribute.attempts, attempts.length);
+      const errorType = errorTypeOfCall(call);
+      if (errorType !== undefined) {
+        span.setAttribute(attribute.errorType, errorType);
+        if (errorType !== 'cancelled') fail(span, error);
+      }
+    }
+    span.end();
+  }
+
+  /** Also puts the context into the headers of the request. @returns the context that the attempt runs in */
+  attemptStarts(attempt: AttemptTrace): Context {
+    const call = attempt.call && this.#calls.get(attempt.call);
+    // A retry begins where the attempt before has failed, and the span of that is not its parent.
+    const around = call?.context ?? context.active();
+    const { method } = attempt;
+    const span = this.#tracer.startSpan(
+      method === undefined ? `attempt ${attempt.service}` : boundedMethod(method),
+      {
+        kind: SpanKind.CLIENT,
+        attributes: attributesOf(attempt),
+        links: call?.last === undefined ? [] : [{ context: call.last }],
+      },
+      around,
+    );
+    if (call !== undefined) call.last = span.spanContext();
+    this.#attempts.set(attempt, span);
+    const within = trace.setSpan(around, span);
+    if (this.#propagate) {
+      const headers = { ...attempt.headers };
+      propagation.inject(within, headers);
+      attempt.headers = headers;
+    }
+    return within;
+  }
+
+  attemptEnds(attempt: AttemptTrace): void {
+    const span = this.#attempts.get(attempt);
+    if (span === undefined) return;
+    this.#attempts.delete(attempt);
+    if (span.isRecording()) {
+      const { outcome, error } = attempt;
+      const status = statusOf(attempt);
+      const errorType = errorTypeOf(attempt);
+      if (outcome !== undefined) span.setAttribute(attribute.outcome, outcome);
+      if (status !== undefined) span.setAttribute(attribute.status, status);
+      if (errorType !== undefined) {
+        span.setAttribute(attribute.errorType, errorType);
+        // Whoever is cancelled has done nothing wrong; what a status says needs no words.
+        if (outcome !== 'cancelled') fail(span, status === undefined ? error : undefined);
+      }
+    }
+    span.end();
+  }
+
+  /** Ends the spans of what is under way. */
+  close(): void {
+    for (const span of this.#attempts.values()) span.end();
+    for (const { span } of this.#calls.values()) span.end();
+    this.#attempts.clear();
+    this.#calls.clear();
+  }
+}
+
+function attributesOf({ service, endpoint, reason, number, kind, method }: AttemptTrace): Attributes {
+  const { host, port, id } = endpoint.instance;
+  const attributes: Attributes = {
+    [attribute.service]: service,
+    [attribute.instance]: id,
+    [attribute.kind]: kind,
+    [attribute.reason]: reason,
+    [attribute.serverAddress]: host,
+    [attribute.serverPort]: port,
+  };
+  if (method !== undefined) {
+    const bounded = boundedMethod(method);
+    attributes[attribute.method] = bounded;
+    if (bounded !== method) attributes[attribute.originalMethod] = method;
+    if (number > 1) attributes[attribute.resends] = number - 1;
+  }
+  return attributes;
+}
+
+function fail(span: Span, error: unknown): void {
+  if (error instanceof Error) {
+    span.recordException(error);
+    span.setStatus({ code: SpanStatusCode.ERROR, message: error.message });
+  } else span.setStatus({ code: SpanStatusCode.ERROR });
+}
