@@ -183,7 +183,8 @@ export class RunningAttempt<T> implements Attempt, OpenAttempt {
               ? resolve()
               : reject(error instanceof Error ? error : new Error('The attempt failed', { cause: error }));
           this.#trace = { message, end };
-          this.#work();
+          if (message.around === undefined) this.#work();
+          else message.around(() => this.#work());
         }),
       message,
     );

@@ -62,6 +62,11 @@ export interface AttemptTrace {
   readonly method: string | undefined;
   /** What a tracer sets at the start is sent along with the request, e.g. `traceparent`. */
   headers?: Readonly<Record<string, string>>;
+  /**
+   * What a tracer sets at the start is given the work, to run it at once in a context of its own. It must run it, and must
+   * not throw.
+   */
+  around?: (work: () => void) => void;
   /** Of the answer, where there was one and the protocol has such: 503. */
   status?: number;
   /** At the end. */

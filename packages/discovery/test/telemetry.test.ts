@@ -1,6 +1,7 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { channel, subscribe, tracingChannel, unsubscribe } from 'node:diagnostics_channel';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { telemetry, type TelemetryChannel } from '../src/index.ts';
+import { telemetry, type AttemptTrace, type TelemetryChannel } from '../src/index.ts';
 import { eventually } from '@sd/testkit';
 import { failWith, startClient } from './fixture.ts';
 
@@ -132,6 +133,23 @@ describe('tracing', () => {
     await Promise.all([flaky(), client.call('orders', () => 'ok')]);
 
     expect(attempts.map(({ call }) => calls.findIndex((each) => each === call))).toEqual([0, 0, 1]);
+  });
+
+  it('lets a tracer run the work of each attempt in a context of its own', async () => {
+    const storage = new AsyncLocalStorage<number>();
+    const start = (message: object): void => {
+      const { number } = message as AttemptTrace;
+      Object.assign(message, { around: (work: () => void) => storage.run(number, work) });
+    };
+    listen('attempt', { start });
+    const { client } = await startOrders();
+    const seen: (number | undefined)[] = [];
+    await client.call('orders', ({ number }) => {
+      seen.push(storage.getStore());
+      return number === 1 ? failWith('ECONNREFUSED') : 'ok';
+    });
+    expect(seen).toEqual([1, 2]);
+    expect(storage.getStore()).toBeUndefined();
   });
 
   it('has the error that the caller gets', async () => {
