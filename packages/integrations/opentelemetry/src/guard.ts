@@ -17,13 +17,8 @@ export class Guard {
     };
   }
 
-  try<T>(where: string, action: () => T): T | undefined {
-    try {
-      return action();
-    } catch (error) {
-      this.report(where, error);
-      return undefined;
-    }
+  run(where: string, action: () => void): void {
+    this.listener(where, action)(undefined);
   }
 
   report(where: string, error: unknown): void {

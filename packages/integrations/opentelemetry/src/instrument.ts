@@ -7,7 +7,6 @@ import {
   type TelemetryChannel,
 } from '@sd/discovery';
 import { metrics, trace, type MeterProvider, type TracerProvider } from '@opentelemetry/api';
-import { ContextStore } from './context-store.ts';
 import { Counters } from './counters.ts';
 import { Durations } from './durations.ts';
 import { AlreadyInstrumentedError } from './errors.ts';
@@ -117,20 +116,12 @@ class Subscriptions implements Instrumentation {
   }
 
   #trace(provider: TracerProvider, { propagate = true }: InstrumentOptions): void {
-    const spans = new Spans(provider.getTracer(scope), propagate);
-    const guard = this.#guard;
-    const store = new ContextStore(guard);
-    telemetry.call.start.bindStore(store, (call) => guard.try('a span', () => spans.callStarts(call)));
-    telemetry.attempt.start.bindStore(store, (attempt) =>
-      guard.try('a span', () => spans.attemptStarts(attempt)),
-    );
+    const spans = new Spans(provider.getTracer(scope), propagate, this.#guard);
+    this.#on(carrying<CallTrace>(telemetry.call.start), (call) => spans.callStarts(call));
     this.#on(carrying<CallTrace>(telemetry.call.asyncEnd), (call) => spans.callEnds(call));
+    this.#on(carrying<AttemptTrace>(telemetry.attempt.start), (attempt) => spans.attemptStarts(attempt));
     this.#on(carrying<AttemptTrace>(telemetry.attempt.asyncEnd), (attempt) => spans.attemptEnds(attempt));
-    this.#ends.push(
-      () => telemetry.call.start.unbindStore(store),
-      () => telemetry.attempt.start.unbindStore(store),
-      () => guard.try('a span', () => spans.close()),
-    );
+    this.#ends.push(() => this.#guard.run('open spans', () => spans.close()));
   }
 
   #on<Message>(channel: TelemetryChannel<Message>, listener: (message: Message) => void): void {

@@ -13,6 +13,7 @@ import {
 import type { AttemptTrace, CallTrace } from '@sd/discovery';
 import { attribute } from './attribute-names.ts';
 import { errorTypeOfCall } from './call-error.ts';
+import type { Guard } from './guard.ts';
 import { boundedMethod, errorTypeOf, statusOf } from './http.ts';
 
 interface CallSpan {
@@ -26,24 +27,23 @@ interface CallSpan {
 export class Spans {
   readonly #tracer: Tracer;
   readonly #propagate: boolean;
+  readonly #guard: Guard;
   readonly #calls = new Map<CallTrace, CallSpan>();
   readonly #attempts = new Map<AttemptTrace, Span>();
 
-  constructor(tracer: Tracer, propagate: boolean) {
+  constructor(tracer: Tracer, propagate: boolean, guard: Guard) {
     this.#tracer = tracer;
     this.#propagate = propagate;
+    this.#guard = guard;
   }
 
-  /** @returns the context that the call runs in */
-  callStarts(call: CallTrace): Context {
+  callStarts(call: CallTrace): void {
     const around = context.active();
     const { service, method } = call;
     const attributes: Attributes = { [attribute.service]: service };
     if (method !== undefined) attributes[attribute.method] = boundedMethod(method);
     const span = this.#tracer.startSpan(`call ${service}`, { kind: SpanKind.INTERNAL, attributes }, around);
-    const within = trace.setSpan(around, span);
-    this.#calls.set(call, { span, context: within, last: undefined });
-    return within;
+    this.#calls.set(call, { span, context: trace.setSpan(around, span), last: undefined });
   }
 
   callEnds(call: CallTrace): void {
@@ -62,8 +62,8 @@ export class Spans {
     span.end();
   }
 
-  /** Also puts the context into the headers of the request. @returns the context that the attempt runs in */
-  attemptStarts(attempt: AttemptTrace): Context {
+  /** Its span is active while its work runs, and in the headers of the request. */
+  attemptStarts(attempt: AttemptTrace): void {
     const call = attempt.call && this.#calls.get(attempt.call);
     // A retry begins where the attempt before has failed, and the span of that is not its parent.
     const around = call?.context ?? context.active();
@@ -72,11 +72,12 @@ export class Spans {
       method === undefined ? `attempt ${attempt.service}` : boundedMethod(method),
       {
         kind: SpanKind.CLIENT,
-        attributes: attributesOf(attempt),
-        links: call?.last === undefined ? [] : [{ context: call.last }],
+        attributes: samplingAttributes(attempt),
+        ...(call?.last === undefined ? {} : { links: [{ context: call.last }] }),
       },
       around,
     );
+    if (span.isRecording()) describeAttempt(span, attempt);
     if (call !== undefined) call.last = span.spanContext();
     this.#attempts.set(attempt, span);
     const within = trace.setSpan(around, span);
@@ -85,7 +86,17 @@ export class Spans {
       propagation.inject(within, headers);
       attempt.headers = headers;
     }
-    return within;
+    attempt.around = (work) => this.#runIn(within, work);
+  }
+
+  #runIn(within: Context, work: () => void): void {
+    const run = { isBegun: false };
+    const begin = (): void => {
+      run.isBegun = true;
+      work();
+    };
+    this.#guard.run('an active span', () => context.with(within, begin));
+    if (!run.isBegun) work(); // the context manager failed
   }
 
   attemptEnds(attempt: AttemptTrace): void {
@@ -116,23 +127,25 @@ export class Spans {
   }
 }
 
-function attributesOf({ service, endpoint, reason, number, kind, method }: AttemptTrace): Attributes {
-  const { host, port, id } = endpoint.instance;
+/** Those that the conventions want a sampler to see. */
+function samplingAttributes({ service, endpoint, method }: AttemptTrace): Attributes {
+  const { host, port } = endpoint.instance;
   const attributes: Attributes = {
     [attribute.service]: service,
-    [attribute.instance]: id,
-    [attribute.kind]: kind,
-    [attribute.reason]: reason,
     [attribute.serverAddress]: host,
     [attribute.serverPort]: port,
   };
-  if (method !== undefined) {
-    const bounded = boundedMethod(method);
-    attributes[attribute.method] = bounded;
-    if (bounded !== method) attributes[attribute.originalMethod] = method;
-    if (number > 1) attributes[attribute.resends] = number - 1;
-  }
+  if (method !== undefined) attributes[attribute.method] = boundedMethod(method);
   return attributes;
+}
+
+function describeAttempt(span: Span, { endpoint, reason, number, kind, method }: AttemptTrace): void {
+  span.setAttribute(attribute.instance, endpoint.instance.id);
+  span.setAttribute(attribute.kind, kind);
+  span.setAttribute(attribute.reason, reason);
+  if (method === undefined) return;
+  if (boundedMethod(method) !== method) span.setAttribute(attribute.originalMethod, method);
+  if (number > 1) span.setAttribute(attribute.resends, number - 1);
 }
 
 function fail(span: Span, error: unknown): void {

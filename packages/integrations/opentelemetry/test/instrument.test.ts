@@ -85,9 +85,10 @@ describe('a failure of OpenTelemetry', () => {
     }
 
     expect(reports.sort()).toEqual([
-      'Telemetry of a span failed; it is incomplete from here on',
       'Telemetry of tracing:sd:attempt:asyncEnd failed; it is incomplete from here on',
+      'Telemetry of tracing:sd:attempt:start failed; it is incomplete from here on',
       'Telemetry of tracing:sd:call:asyncEnd failed; it is incomplete from here on',
+      'Telemetry of tracing:sd:call:start failed; it is incomplete from here on',
     ]);
   });
 
