@@ -44,11 +44,13 @@ import {
   choiceOptionsSchema,
   clientOptionsSchema,
   lookupOptionsSchema,
+  openOptionsSchema,
   signalOptionsSchema,
 } from './options.ts';
 import type { RetryBudgetOptions } from './retry-budget.ts';
 import { changeBetween, type ServiceChange } from './service-change.ts';
 import type { ServiceStatus } from './service-status.ts';
+import { ServiceEndpoints, type OpenOptions } from './service-endpoints.ts';
 import { TrackedService, type BreakerOptions, type TrackedServiceOptions } from './tracked-service.ts';
 
 export interface DiscoveryClientOptions {
@@ -319,6 +321,17 @@ export class DiscoveryClient implements AsyncDisposable {
   onLeave(listener: (endpoint: Endpoint) => void): () => void {
     this.#leaveListeners.add(listener);
     return () => void this.#leaveListeners.delete(listener);
+  }
+
+  /**
+   * The endpoints of a service, for protocols that make their calls themselves: pick one, and say what became of it.
+   * Close it when you need it no longer. Prefer `call` where you can: it also retries.
+   * @throws {ConfigValidationError} when the strategy is unknown or the filter malformed
+   */
+  open(service: string, options: OpenOptions = {}): ServiceEndpoints {
+    validate('DiscoveryClient.open', openOptionsSchema, options);
+    const { strategy = this.#defaults.strategy, filter } = options;
+    return new ServiceEndpoints(this.#track(service), strategy, filter);
   }
 
   /** Stops all watches; calls under way may finish. The backend stays open. Idempotent. */

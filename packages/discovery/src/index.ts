@@ -22,6 +22,7 @@ export type { RetryBudgetOptions } from './retry-budget.ts';
 export type { BreakerOptions } from './tracked-service.ts';
 export type { ServiceStatus } from './service-status.ts';
 export type { ServiceChange } from './service-change.ts';
+export type { OpenOptions, ServiceEndpoints } from './service-endpoints.ts';
 export {
   telemetry,
   type AttemptKind,

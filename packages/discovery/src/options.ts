@@ -61,6 +61,8 @@ export const lookupOptionsSchema = v.strictObject(
   'an object',
 );
 
+export const openOptionsSchema = v.strictObject({ strategy: v.optional(text), filter }, 'an object');
+
 export const choiceOptionsSchema = v.strictObject(
   { ...lookupOptionsSchema.entries, strategy: v.optional(text), key: v.optional(text) },
   'an object',

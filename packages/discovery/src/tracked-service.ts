@@ -77,6 +77,7 @@ export class TrackedService {
   used = true;
   readonly #following: Following;
   readonly #readers = new Set<Latest<ServiceView>>();
+  readonly #listeners = new Set<(view: ServiceView) => void>();
   readonly #waiting = new Set<() => void>();
   readonly #detector: OutlierDetector;
   readonly #checks: EndpointChecks | undefined;
@@ -141,6 +142,7 @@ export class TrackedService {
         applied = view.instances;
         state = view.state;
         for (const reader of this.#readers) reader.push(view);
+        for (const listener of this.#listeners) listener(view);
         this.#wake();
       },
       onLost: (error) => {
@@ -157,12 +159,18 @@ export class TrackedService {
   /**
    * Hot path. An attempt ended: what that says of its endpoint, and of the service.
    * @param outcome `cancelled` only when another attempt was faster
+   * @param durationMs NaN where it says nothing of latency
    */
   judge(endpoint: Endpoint, outcome: Outcome, durationMs: number): void {
     this.#detector.record(endpoint, outcome, durationMs);
     if (outcome === 'cancelled' || outcome === 'connect-failure') return;
     this.budget.observe(outcome === 'ok');
-    if (outcome === 'ok') this.hedging?.observe(endpoint, durationMs);
+    if (outcome === 'ok' && durationMs >= 0) this.hedging?.observe(endpoint, durationMs);
+  }
+
+  /** A connection to it is open. */
+  reached(endpoint: Endpoint): void {
+    this.#detector.reached(endpoint);
   }
 
   /** Hot path. It needs its endpoint no longer. */
@@ -256,6 +264,12 @@ export class TrackedService {
 
   detach(reader: Latest<ServiceView>): void {
     this.#readers.delete(reader);
+  }
+
+  /** Tells the listener each new view, as soon as the pool has it. @returns how to stop that */
+  listen(listener: (view: ServiceView) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   close(reason: Error): void {

@@ -103,6 +103,15 @@ export class Ejections {
     if (this.#spared.has(endpoint)) this.#return(endpoint, circuit, now);
   }
 
+  /** A connection to it is open: if that was all that spoke against it, it is back without a probe. */
+  reached(endpoint: Endpoint, now: number): void {
+    const circuit = this.#circuits.size === 0 ? undefined : this.#circuits.get(endpoint);
+    if (circuit === undefined) return;
+    const { state } = circuit;
+    if (state.value !== 'open' && state.value !== 'half-open') return;
+    if (state.reason === 'unreachable') this.#return(endpoint, circuit, now);
+  }
+
   /** Probes those whose time is over. */
   wake(now: number): void {
     this.#due = Infinity;

@@ -85,7 +85,7 @@ export class OutlierDetector implements Disposable {
   /**
    * Hot path. An attempt ended, and the pool has been told (`finish`), so that it is not in flight any more.
    * @param outcome `cancelled` only when it was given up because another attempt of the same call had won
-   * @param latencyMs from its start to its end
+   * @param latencyMs from its start to its end; NaN where that says nothing, as for a stream
    */
   record(endpoint: Endpoint, outcome: Outcome, latencyMs: number): void {
     if (this.#isClosed || !this.#roster.has(endpoint)) return;
@@ -99,12 +99,19 @@ export class OutlierDetector implements Disposable {
       return;
     }
     this.#evidence.record(endpoint.slot, outcome, tookMs, now);
-    if (outcome === 'ok' || outcome === 'timeout' || outcome === 'cancelled')
+    const isMeasured = !Number.isNaN(latencyMs);
+    if (isMeasured && (outcome === 'ok' || outcome === 'timeout' || outcome === 'cancelled'))
       this.#slow?.took(endpoint, tookMs, now);
     else this.#slow?.saidNothing(endpoint, now);
     if (outcome === 'ok') return;
     const cause = this.#evidence.against(endpoint, this.#inRotation, now);
     if (cause !== undefined) this.#eject(endpoint, cause, now);
+  }
+
+  /** A connection to it was opened without an attempt: if it was out as unreachable, it is back. */
+  reached(endpoint: Endpoint): void {
+    if (!this.#isClosed && this.#roster.has(endpoint))
+      this.#ejections.reached(endpoint, this.#clock.monotonic());
   }
 
   /** The endpoint itself said when to come back, e.g. with `Retry-After`. */

@@ -335,3 +335,22 @@ describe('where most fail', () => {
     expect(d.ejected).toEqual([]);
   });
 });
+
+describe('an endpoint to which a connection opens', () => {
+  it('is back at once when it was out as unreachable', () => {
+    const d = new Detection();
+    d.record(d.at(0), 'connect-failure');
+    expect(d.ejected).toEqual(['e0']);
+
+    d.detector.reached(d.at(0));
+
+    expect(d.ejected).toEqual([]);
+    expect(d.events.at(-1)).toMatchObject({ type: 'return', reason: 'unreachable' });
+  });
+
+  it('stays out for how it answered', () => {
+    const d = withOneOut();
+    d.detector.reached(d.at(0));
+    expect(d.ejected).toEqual(['e0']);
+  });
+});
