@@ -1,5 +1,5 @@
+import { BackendUnavailableError, type DiscoveryError, type ServiceFilter, type ServiceView } from '@sd/core';
 import { CircuitOpenError } from '@sd/health';
-import type { DiscoveryError, ServiceFilter, ServiceView } from '@sd/core';
 import {
   anyRequest,
   type Endpoint,
@@ -60,7 +60,7 @@ export class ServiceEndpoints implements Disposable {
   }
 
   /**
-   * Hot path. Picks and counts; give each endpoint back with `done`, exactly once. Undefined: see `nobody`.
+   * Hot path. Picks and counts; give each endpoint back with `done` or `release`, exactly once. Undefined: see `nobody`.
    * @throws what a strategy of your own throws
    */
   pick(request: PickRequest = anyRequest): Endpoint | undefined {
@@ -80,14 +80,19 @@ export class ServiceEndpoints implements Disposable {
 
   /** Why nobody can be picked now. */
   nobody(): DiscoveryError {
-    const { breaker } = this.#target;
+    const { breaker, backend, view } = this.#target;
+    if (view.state === 'connecting') {
+      const { service } = this;
+      const problem = `no snapshot of "${service}" yet; still trying`;
+      return new BackendUnavailableError(backend, problem, { service, cause: view.error });
+    }
     if (!breaker.canEnter) return new CircuitOpenError(this.service, breaker.retryAfterMs);
     return this.#target.nobody(this.#set);
   }
 
   /**
    * Hot path. What became of a pick.
-   * @param outcome `cancelled` for one that was not used, too: it says nothing of the endpoint
+   * @param outcome `cancelled` says nothing of the endpoint
    * @param latencyMs to the answer; NaN where that says nothing, as for a stream
    * @param reason why it was picked, for telemetry
    */
@@ -95,6 +100,11 @@ export class ServiceEndpoints implements Disposable {
     this.#target.giveBack(endpoint, outcome, latencyMs);
     if (outcome !== 'cancelled') this.#target.judge(endpoint, outcome, latencyMs);
     if (telemetry.attempt.hasSubscribers) this.#trace(endpoint, outcome, latencyMs, reason);
+  }
+
+  /** Gives back a pick that was not used: no attempt was made. */
+  release(endpoint: Endpoint): void {
+    this.#target.giveBack(endpoint, 'cancelled', 0);
   }
 
   /** For protocols that keep connections: one could not be opened, though nobody was picked. */

@@ -62,11 +62,13 @@ describe('the endpoints of an open service', () => {
     expect(portsOf(6)).not.toContain(bad.instance.port);
   });
 
-  it('say nothing when a pick is cancelled', async () => {
+  it('say nothing when an attempt is cancelled, or not made', async () => {
     const { endpoints } = await openOrders();
     for (let time = 0; time < 30; time += 1) {
-      const endpoint = endpoints.pick();
-      if (endpoint !== undefined) endpoints.done(endpoint, 'cancelled', 0);
+      const cancelled = endpoints.pick();
+      if (cancelled !== undefined) endpoints.done(cancelled, 'cancelled', 0);
+      const unused = endpoints.pick();
+      if (unused !== undefined) endpoints.release(unused);
     }
     expect(endpoints.eligible).toHaveLength(3);
     expect(endpoints.eligible.map(({ inFlight }) => inFlight)).toEqual([0, 0, 0]);
@@ -128,6 +130,16 @@ describe('an open service without anybody to pick', () => {
 
     expect(endpoints.pick(anyRequest)).toBeUndefined();
     expect(endpoints.nobody()).toBeInstanceOf(UnknownServiceError);
+    endpoints.close();
+  });
+
+  it('says that the store was not heard of yet', () => {
+    const { client } = startClient();
+    const endpoints = client.open('orders');
+    expect(endpoints.nobody()).toMatchObject({
+      code: 'ERR_SD_BACKEND_UNAVAILABLE',
+      message: 'Backend "memory": no snapshot of "orders" yet; still trying',
+    });
     endpoints.close();
   });
 

@@ -1,0 +1,44 @@
+import { experimental, type status } from '@grpc/grpc-js';
+import type { Endpoint, PickReason } from '@sd/load-balancers';
+import type { CallInfo } from './call-info.ts';
+
+export interface AttemptOwner {
+  started(attempt: Attempt): void;
+  ended(attempt: Attempt, code: status): void;
+}
+
+/** A pick that is to become an attempt of a call: what grpc-js gets, and what it says of it. */
+export class Attempt implements experimental.PickResult {
+  readonly pickResultType = experimental.PickResultType.COMPLETE;
+  readonly status = null;
+  readonly subchannel: experimental.SubchannelInterface;
+  /** grpc-js takes it off this object before it calls it, so that it is bound. */
+  readonly onCallEnded: (code: status) => void;
+  readonly endpoint: Endpoint;
+  readonly reason: PickReason;
+  readonly info: CallInfo | undefined;
+  readonly #owner: AttemptOwner;
+  /** Of the clock. */
+  startedAt = 0;
+  isOverdue = false;
+  isGivenUp = false;
+
+  constructor(
+    owner: AttemptOwner,
+    endpoint: Endpoint,
+    subchannel: experimental.SubchannelInterface,
+    reason: PickReason,
+    info: CallInfo | undefined,
+  ) {
+    this.subchannel = subchannel;
+    this.endpoint = endpoint;
+    this.reason = reason;
+    this.info = info;
+    this.#owner = owner;
+    this.onCallEnded = (code) => owner.ended(this, code);
+  }
+
+  onCallStarted(): void {
+    this.#owner.started(this);
+  }
+}
