@@ -1,6 +1,5 @@
 import { status, type MethodConfig } from '@grpc/grpc-js';
-import { CallInfo } from './call-info.ts';
-import { CallObserver } from './call-observer.ts';
+import { CallInfo, CallTag } from './call-info.ts';
 
 /**
  * Configures each call: finds its method config, as grpc-js does, and has the call carry a `CallInfo`, so that the policy
@@ -21,9 +20,9 @@ export class CallSelector {
     const info = new CallInfo(retryPolicy !== undefined || hedgingPolicy !== undefined);
     return {
       methodConfig,
-      pickInformation: info,
+      pickInformation: new CallTag(info),
       status: status.OK,
-      dynamicFilterFactories: [new CallObserver(info)],
+      dynamicFilterFactories: [info],
     };
   }
 

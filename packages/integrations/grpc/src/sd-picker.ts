@@ -3,7 +3,7 @@ import type { Clock, Timer } from '@sd/core';
 import type { ServiceEndpoints } from '@sd/discovery';
 import type { Endpoint, PickRequest } from '@sd/load-balancers';
 import { Attempt, type AttemptOwner } from './attempt.ts';
-import { CallInfo } from './call-info.ts';
+import { CallTag, type CallInfo } from './call-info.ts';
 import type { Connections } from './connections.ts';
 import { NoConnectionError } from './errors.ts';
 import { outcomeOf } from './outcome.ts';
@@ -40,7 +40,7 @@ export class SdPicker implements experimental.Picker, AttemptOwner {
 
   /** Hot path. */
   pick({ metadata, extraPickInfo }: experimental.PickArgs): experimental.PickResult {
-    const info = CallInfo.of(extraPickInfo);
+    const info = CallTag.infoOf(extraPickInfo);
     const request = this.#requestOf(info, metadata);
     try {
       const endpoint = this.#endpoints.pick(request);
@@ -63,8 +63,8 @@ export class SdPicker implements experimental.Picker, AttemptOwner {
     if (isGivenUp) return;
     const outcome = outcomeOf(code);
     // The deadline of a stream that has brought something is its own end.
-    const isEnough = outcome === 'timeout' && info !== undefined && CallInfo.wasAnswered(info);
-    const isMeasured = !isEnough && (info === undefined || !CallInfo.isStream(info));
+    const isEnough = outcome === 'timeout' && info !== undefined && info.received > 0;
+    const isMeasured = !isEnough && info?.isStream !== true;
     const latencyMs = isMeasured ? this.#clock.monotonic() - attempt.startedAt : Number.NaN;
     this.#endpoints.done(endpoint, isEnough ? 'ok' : outcome, latencyMs, reason);
   }
@@ -78,8 +78,8 @@ export class SdPicker implements experimental.Picker, AttemptOwner {
 
   #requestOf(info: CallInfo | undefined, metadata: Metadata): PickRequest {
     const { keyMetadata } = this.#parts;
-    const mayProbe = info !== undefined && CallInfo.isRepeatable(info);
-    const tried = info === undefined ? once.tried : CallInfo.triedOf(info);
+    const mayProbe = info?.isRepeatable === true;
+    const tried = info === undefined ? once.tried : info.tried;
     if (keyMetadata === undefined && tried.length === 0) return mayProbe ? repeatable : once;
     const key = keyMetadata === undefined ? undefined : metadata.get(keyMetadata)[0];
     return { key: typeof key === 'string' ? key : undefined, tried, mayProbe };
@@ -90,7 +90,7 @@ export class SdPicker implements experimental.Picker, AttemptOwner {
     subchannel: experimental.SubchannelInterface,
     info: CallInfo | undefined,
   ): Attempt {
-    if (info !== undefined) CallInfo.picked(info, endpoint);
+    info?.picked(endpoint);
     const attempt = new Attempt(this, endpoint, subchannel, this.#endpoints.reason, info);
     this.#unbegun.add(attempt);
     if (this.#timer === undefined) this.#sweepLater();
