@@ -1,8 +1,9 @@
 import { Client, credentials, type ClientOptions } from '@grpc/grpc-js';
 import { createInstance } from '@sd/core';
 import { DiscoveryClient } from '@sd/discovery';
+// eslint-disable-next-line @nx/enforce-module-boundaries -- what is published, not its source: see program.ts
+import { registerGrpc } from '@sd/grpc';
 import { MemoryBackend } from '@sd/memory';
-import { registerGrpc } from '../src/index.ts';
 
 export const contestantNames = ['sd:///orders', 'sd, peak-ewma', 'round_robin', 'pick_first'] as const;
 export type ContestantName = (typeof contestantNames)[number];
