@@ -147,6 +147,8 @@ export class ServiceEndpoints implements Disposable {
     const { start, end, asyncStart, asyncEnd } = telemetry.attempt;
     const message: AttemptTrace = {
       service,
+      call: undefined,
+      method: undefined,
       endpoint,
       reason,
       number: 1,
