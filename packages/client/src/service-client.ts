@@ -1,4 +1,4 @@
-import { ClosedError, compileServiceFilter, validate, validateServiceName } from '@sd/core';
+import { ClosedError, compileServiceFilter, SlotList, validate, validateServiceName } from '@sd/core';
 import type { Attempt, CallOptions, DiscoveryClient, PendingCall } from '@sd/discovery';
 import type { HttpsOptions } from 'got';
 import { addAbortSignal, Readable } from 'node:stream';
@@ -73,7 +73,7 @@ export class ServiceClient implements AsyncDisposable {
   readonly #headers: RequestHeaders;
   readonly #transport: HttpTransport;
   /** What to end when the client closes. */
-  readonly #calls = new Set<PendingCall<unknown>>();
+  readonly #calls = new SlotList<PendingCall<unknown>>();
   readonly #bodies = new Set<Readable>();
   readonly #usual = new Map<string, CallOptions>();
   #isClosed = false;
@@ -191,17 +191,17 @@ export class ServiceClient implements AsyncDisposable {
       return Promise.reject(error); // as it was thrown
     }
     const begun = call;
-    this.#calls.add(begun);
+    const slot = this.#calls.add(begun);
     return begun.result.then(
       (answer) => {
-        this.#calls.delete(begun);
+        this.#calls.remove(slot);
         if (answer.status < 400 || !(answer instanceof ServiceResponse)) return answer;
         upload?.destroy();
         if (options.throwHttpErrors === false) return answer;
         throw new HttpStatusError(method.toUpperCase(), path, answer);
       },
       (error: unknown) => {
-        this.#calls.delete(begun);
+        this.#calls.remove(slot);
         upload?.destroy();
         if (options.throwHttpErrors === false && error instanceof HttpStatusError) return error.response;
         throw error;

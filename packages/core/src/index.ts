@@ -54,6 +54,7 @@ export {
 export type { ServiceView } from './service-view.ts';
 export { SharedWatches, type WatchFeed } from './shared-watches.ts';
 export type { ShrinkGuardOptions } from './shrink-guard.ts';
+export { SlotList } from './slot-list.ts';
 export { TimeLimit } from './time-limit.ts';
 export { tlsOptions, type TlsOptions } from './tls-options.ts';
 export { ConfigValidationError, describeValue, validate, type ConfigIssue } from './validation.ts';

@@ -20,6 +20,8 @@ export class Attempt implements experimental.PickResult {
   readonly #owner: AttemptOwner;
   /** Of the clock. */
   startedAt = 0;
+  /** Among those that have not begun. */
+  slot = 0;
   isOverdue = false;
   isGivenUp = false;
 

@@ -1,5 +1,5 @@
 import { experimental, Metadata, status } from '@grpc/grpc-js';
-import type { Clock, Timer } from '@sd/core';
+import { SlotList, type Clock, type Timer } from '@sd/core';
 import type { ServiceEndpoints } from '@sd/discovery';
 import type { Endpoint, PickRequest } from '@sd/load-balancers';
 import { Attempt, type AttemptOwner } from './attempt.ts';
@@ -27,7 +27,7 @@ export class SdPicker implements experimental.Picker, AttemptOwner {
   readonly #connections: Connections;
   readonly #clock: Clock;
   /** Picked, and not begun: grpc-js does not say when it gives a pick up. */
-  readonly #unbegun = new Set<Attempt>();
+  readonly #unbegun = new SlotList<Attempt>();
   #timer: Timer | undefined;
   #isClosed = false;
 
@@ -54,7 +54,7 @@ export class SdPicker implements experimental.Picker, AttemptOwner {
   }
 
   started(attempt: Attempt): void {
-    this.#unbegun.delete(attempt);
+    if (!attempt.isGivenUp) this.#unbegun.remove(attempt.slot);
     attempt.startedAt = this.#clock.monotonic();
   }
 
@@ -92,7 +92,7 @@ export class SdPicker implements experimental.Picker, AttemptOwner {
   ): Attempt {
     info?.picked(endpoint);
     const attempt = new Attempt(this, endpoint, subchannel, this.#endpoints.reason, info);
-    this.#unbegun.add(attempt);
+    attempt.slot = this.#unbegun.add(attempt);
     if (this.#timer === undefined) this.#sweepLater();
     return attempt;
   }
@@ -143,7 +143,7 @@ export class SdPicker implements experimental.Picker, AttemptOwner {
 
   #giveUp(attempt: Attempt): void {
     attempt.isGivenUp = true;
-    this.#unbegun.delete(attempt);
+    this.#unbegun.remove(attempt.slot);
     this.#endpoints.release(attempt.endpoint);
   }
 }

@@ -1,3 +1,4 @@
+import { SlotList } from '@sd/core';
 import type { Attempt } from '@sd/discovery';
 import { Dispatcher, errors } from 'undici';
 import type { RequestHandler } from './request-handler.ts';
@@ -37,7 +38,7 @@ export class ServiceDispatcher extends Dispatcher {
   closed = false;
   destroyed = false;
   readonly #url: URL;
-  readonly #requests = new Set<ServiceRequest>();
+  readonly #requests = new SlotList<ServiceRequest>();
   #onIdle: (() => void) | undefined;
 
   constructor({ service, url, settings, route }: ServiceDispatcherOptions) {
@@ -58,14 +59,13 @@ export class ServiceDispatcher extends Dispatcher {
       return false;
     }
     const request = new ServiceRequest(this, options, heard);
-    this.#requests.add(request);
-    request.start();
+    request.start(this.#requests.add(request));
     return true; // each endpoint has a queue of its own
   }
 
   /** Hot path. */
-  ended(request: ServiceRequest): void {
-    this.#requests.delete(request);
+  ended(slot: number): void {
+    this.#requests.remove(slot);
     if (this.#onIdle !== undefined && this.#requests.size === 0) this.#onIdle();
   }
 

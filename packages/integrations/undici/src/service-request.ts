@@ -22,6 +22,7 @@ export class ServiceRequest {
   #answering: AttemptHandler | undefined;
   #abortReason: Error | undefined;
   #isOver = false;
+  #slot = 0;
 
   constructor(dispatcher: ServiceDispatcher, options: Dispatcher.DispatchOptions, handler: RequestHandler) {
     this.#dispatcher = dispatcher;
@@ -30,7 +31,9 @@ export class ServiceRequest {
     this.handler = handler;
   }
 
-  start(): void {
+  /** @param slot for `ended` */
+  start(slot: number): void {
+    this.#slot = slot;
     const { service, settings } = this.#dispatcher;
     try {
       this.handler.onConnect?.(this.abort, null);
@@ -61,7 +64,7 @@ export class ServiceRequest {
   /** The caller has heard everything. */
   end(): void {
     this.#isOver = true;
-    this.#dispatcher.ended(this);
+    this.#dispatcher.ended(this.#slot);
   }
 
   /** Whether that is what reading the body failed with: then it is over, and no endpoint is to blame. */
