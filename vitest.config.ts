@@ -11,7 +11,13 @@ const onServers = new Set([
   '@sd/kubernetes',
   '@sd/dns',
 ]);
-const whileWaiting = { maxWorkers: availableParallelism() + 1, sequence: { groupOrder: 1 } };
+const whileWaiting = {
+  maxWorkers: availableParallelism() + 1,
+  sequence: { groupOrder: 1 },
+  // Each wait in them has a limit of its own; several may come together.
+  testTimeout: 30_000,
+  hookTimeout: 60_000,
+};
 
 /** Many short files that share nothing: one process runs them in half the time. */
 const inOneProcess = new Set(['@sd/load-balancers']);
