@@ -6,9 +6,12 @@ import { ConsulBackend } from '@sd/consul';
 import { DiscoveryApp } from '@sd/decorators';
 import { DnsBackend } from '@sd/dns';
 import { EtcdBackend } from '@sd/etcd';
+import { registerGrpc } from '@sd/grpc';
 import { KubernetesBackend } from '@sd/kubernetes';
 import { MemoryBackend } from '@sd/memory';
+import { instrument } from '@sd/opentelemetry';
 import { RedisBackend } from '@sd/redis';
+import { DiscoveryAgent } from '@sd/undici';
 import { ZooKeeperBackend } from '@sd/zookeeper';
 
 const server = createServer((request, response) => response.end(JSON.stringify({ path: request.url })));
@@ -22,6 +25,11 @@ const app = new DiscoveryApp({ backend });
 const discovery = new DiscoveryClient({ backend });
 const orders = new ServiceClient({ service: 'orders', discovery });
 assert.deepEqual(await orders.get('/42').json(), { path: '/42' });
+const agent = new DiscoveryAgent({ discovery });
+const { body } = await agent.request({ origin: 'http://orders', path: '/43', method: 'GET' });
+assert.deepEqual(await body.json(), { path: '/43' });
+registerGrpc({ discovery }).close();
+instrument({ discovery: [discovery] }).stop();
 
 await registration.drain();
 await app.stop();
@@ -34,4 +42,4 @@ const stores = [
   new RedisBackend(),
   new ZooKeeperBackend(),
 ];
-for (const each of [orders, discovery, registry, backend, ...stores]) await each.close();
+for (const each of [orders, agent, discovery, registry, backend, ...stores]) await each.close();

@@ -12,9 +12,12 @@ const installed = [
   'decorators',
   'dns',
   'etcd',
+  'grpc',
   'kubernetes',
   'memory',
+  'opentelemetry',
   'redis',
+  'undici',
   'zookeeper',
 ].map((name) => `@sd/${name}`);
 
