@@ -2,8 +2,7 @@ import { originOf } from '@sd/client';
 import { Agent, type Dispatcher } from 'undici';
 import { checkDiscoverOptions, namingOf, type DiscoverOptions } from './options.ts';
 import { RequestSettings } from './request-settings.ts';
-import type { EndpointRoute } from './service-dispatcher.ts';
-import { ServiceDispatcher } from './service-dispatcher.ts';
+import { ServiceDispatcher, type EndpointRoute } from './service-dispatcher.ts';
 
 /**
  * An interceptor, for an `Agent` of your own: `agent.compose(discover({ discovery }))`. Requests to services go on to that

@@ -34,12 +34,8 @@ export interface DiscoveryAgentOptions extends DiscoverOptions {
 export class DiscoveryAgent extends Agent {
   /** @throws {ConfigValidationError} naming each wrong option */
   constructor(options: DiscoveryAgentOptions) {
-    const {
-      connectTimeoutMs,
-      servername,
-      pool = {},
-      ...discover
-    } = validate('DiscoveryAgent', agentOptionsSchema, options) as DiscoveryAgentOptions;
+    validate('DiscoveryAgent', agentOptionsSchema, options);
+    const { connectTimeoutMs, servername, pool = {}, ...discover } = options;
     checkDiscoverOptions('DiscoveryAgent', discover);
     const nameOf = namingOf(discover.services);
     const settings = new RequestSettings(discover);
