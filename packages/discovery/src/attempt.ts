@@ -25,7 +25,9 @@ export interface Attempt {
   readonly signal: AbortSignal;
   /** Calls `listener` when `signal` aborts, for those who need no signal: making one takes longer than all the rest here. */
   onStop(listener: (reason: unknown) => void): void;
-  /** Milliseconds left for this attempt: until it times out, or the call's deadline. */
+  /** Milliseconds that it may take from its beginning: until it times out, or the call's deadline. */
+  readonly timeoutMs: number;
+  /** Milliseconds of that which are left. */
   remainingMs(): number;
   /** Keeps the attempt in flight until then, e.g. until a streamed body has ended. Its failure is the endpoint's. */
   keepUntil(end: Promise<unknown>): void;
@@ -44,23 +46,30 @@ export interface OpenAttempt extends Omit<Attempt, 'keepUntil'> {
   fail(error: unknown): void;
 }
 
+/** Makes the attempts of a call and hears what became of it, without promises. */
+export interface CallHandler {
+  /** Begins the work and returns: `answer` or `fail` of the attempt say what became of it, `end` when all was read. */
+  attempt(attempt: OpenAttempt): void;
+  /** Once, if the call has failed, with what `call` would reject with; before `fail` returns where that was the reason. */
+  failed(error: unknown): void;
+}
+
 /** What is the same for all attempts of a call. */
 export interface AttemptContext<T> {
   /** For telemetry. */
   readonly method: string | undefined;
   readonly callTrace: CallTrace | undefined;
-  /** Whether attempts say themselves what became of them. */
-  readonly isOpen: boolean;
   readonly target: TrackedService;
-  readonly work: (attempt: Attempt & OpenAttempt) => Promise<T> | T;
+  readonly work: CallHandler | ((attempt: Attempt) => Promise<T> | T);
   readonly read: (error: unknown) => Failure | undefined;
   readonly timeoutMs: number;
   /** Of the clock. */
   readonly deadlineAt: number;
-  /** Hear of each that has ended, once. */
-  answered(attempt: RunningAttempt<T>, value: T): void;
-  /** The same of an open one. */
-  answeredOpenly(attempt: RunningAttempt<T>): void;
+  /** Hears of each that was answered, once. @returns whether the answer is the call's */
+  answered(attempt: RunningAttempt<T>, now: number): boolean;
+  /** And what that answer is. */
+  resolves(value: T): void;
+  /** Hears of each that has ended otherwise, once. */
   failed(attempt: RunningAttempt<T>, error: unknown): void;
 }
 
@@ -85,7 +94,7 @@ export class RunningAttempt<T> implements Attempt, OpenAttempt {
   readonly #startedAt: number;
   /** Made for the first who asks. */
   #controller: AbortController | undefined;
-  #onStop: ((reason: unknown) => void)[] | undefined;
+  #onStop: readonly ((reason: unknown) => void)[] = noListeners;
   #stopped: { readonly reason: unknown } | undefined;
   #kept: Promise<unknown> | undefined;
   /** Its answer is the call's, and has not ended. */
@@ -94,16 +103,16 @@ export class RunningAttempt<T> implements Attempt, OpenAttempt {
 
   constructor(
     context: AttemptContext<T>,
-    endpoint: Endpoint,
-    { reason, number, kind }: Pick<Attempt, 'reason' | 'number' | 'kind'>,
+    { endpoint, reason, number, kind }: Pick<Attempt, 'endpoint' | 'reason' | 'number' | 'kind'>,
+    now: number,
   ) {
     this.endpoint = endpoint;
     this.reason = reason;
     this.number = number;
     this.kind = kind;
     this.#context = context;
-    this.#startedAt = context.target.clock.monotonic();
-    this.endsAt = this.#startedAt + context.timeoutMs;
+    this.#startedAt = now;
+    this.endsAt = now + context.timeoutMs;
   }
 
   get instance(): ServiceInstance {
@@ -121,13 +130,17 @@ export class RunningAttempt<T> implements Attempt, OpenAttempt {
   }
 
   onStop(listener: (reason: unknown) => void): void {
-    if (this.#stopped === undefined) (this.#onStop ??= []).push(listener);
-    else listener(this.#stopped.reason);
+    if (this.#stopped === undefined) {
+      this.#onStop = this.#onStop === noListeners ? [listener] : [...this.#onStop, listener];
+    } else listener(this.#stopped.reason);
+  }
+
+  get timeoutMs(): number {
+    return Math.min(this.#context.deadlineAt, this.endsAt) - this.#startedAt;
   }
 
   remainingMs(): number {
-    const { deadlineAt, target } = this.#context;
-    return Math.max(0, Math.min(deadlineAt, this.endsAt) - target.clock.monotonic());
+    return Math.max(0, this.timeoutMs - (this.#context.target.clock.monotonic() - this.#startedAt));
   }
 
   keepUntil(end: Promise<unknown>): void {
@@ -138,9 +151,7 @@ export class RunningAttempt<T> implements Attempt, OpenAttempt {
   answer(): boolean {
     if (this.outcome !== undefined) return false;
     this.#isAnswering = true;
-    this.#end('ok', 'answered', undefined);
-    this.#context.answeredOpenly(this);
-    return true;
+    return this.#context.answered(this, this.#end('ok', 'answered', undefined));
   }
 
   end(error?: unknown): void {
@@ -151,7 +162,17 @@ export class RunningAttempt<T> implements Attempt, OpenAttempt {
   }
 
   fail(error: unknown): void {
-    this.#failed(error);
+    if (this.outcome !== undefined) return;
+    try {
+      this.failure = this.#context.read(error);
+    } catch (cause) {
+      this.#end('error', 'own-error', cause);
+      this.#context.failed(this, cause);
+      return;
+    }
+    // Without a failure the error is the work's own, and says nothing of the endpoint.
+    this.#end(this.failure?.outcome ?? 'error', this.failure === undefined ? 'own-error' : 'answered', error);
+    this.#context.failed(this, error);
   }
 
   /** Does the work, once. */
@@ -167,7 +188,7 @@ export class RunningAttempt<T> implements Attempt, OpenAttempt {
     this.#stopped = { reason: error };
     this.#end(cause === 'timed-out' ? 'timeout' : 'cancelled', cause, error);
     this.#controller?.abort(error);
-    for (const listener of this.#onStop ?? []) listener(error);
+    for (const listener of this.#onStop) listener(error);
     this.#context.failed(this, error);
   }
 
@@ -192,39 +213,32 @@ export class RunningAttempt<T> implements Attempt, OpenAttempt {
   }
 
   #work(): void {
+    const { work } = this.#context;
     try {
-      const work = this.#context.work(this);
-      if (!this.#context.isOpen) Promise.resolve(work).then(this.#answered, this.#failed);
+      if (typeof work === 'function') {
+        Promise.resolve(work(this)).then(
+          (value) => this.#answered(value),
+          (error: unknown) => this.fail(error),
+        );
+      } else work.attempt(this);
     } catch (error) {
-      this.#failed(error);
+      this.fail(error);
     }
   }
 
-  readonly #answered = (value: T): void => {
+  #answered(value: T): void {
     if (this.outcome !== undefined) return;
-    this.#end('ok', 'answered', undefined);
-    this.#context.answered(this, value);
-  };
+    const now = this.#end('ok', 'answered', undefined);
+    if (this.#context.answered(this, now)) this.#context.resolves(value);
+  }
 
-  readonly #failed = (error: unknown): void => {
-    if (this.outcome !== undefined) return;
-    try {
-      this.failure = this.#context.read(error);
-    } catch (cause) {
-      this.#end('error', 'own-error', cause);
-      this.#context.failed(this, cause);
-      return;
-    }
-    // Without a failure the error is the work's own, and says nothing of the endpoint.
-    this.#end(this.failure?.outcome ?? 'error', this.failure === undefined ? 'own-error' : 'answered', error);
-    this.#context.failed(this, error);
-  };
-
-  #end(outcome: Outcome, cause: EndCause, error: unknown): void {
+  /** @returns the time on the clock, which takes a while to read */
+  #end(outcome: Outcome, cause: EndCause, error: unknown): number {
     const { endpoint } = this;
     const { target } = this.#context;
     this.outcome = outcome;
-    const durationMs = target.clock.monotonic() - this.#startedAt;
+    const now = target.clock.monotonic();
+    const durationMs = now - this.#startedAt;
     this.durationMs = durationMs;
     if (this.#trace !== undefined) {
       this.#trace.message.outcome = outcome;
@@ -243,10 +257,11 @@ export class RunningAttempt<T> implements Attempt, OpenAttempt {
         (reason: unknown) => this.#brokeOff(reason),
       );
     }
-    if (told !== 'cancelled' || cause === 'outrun') target.judge(endpoint, told, durationMs);
+    if (told !== 'cancelled' || cause === 'outrun') target.judge(endpoint, told, durationMs, now);
     if (this.failure?.retryAfterMs !== undefined && this.failure.everywhere !== true) {
       target.holdOff(endpoint, this.failure.retryAfterMs);
     }
+    return now;
   }
 
   /** After the answer was taken for one. Whoever reads it may also have had enough. */
@@ -257,6 +272,8 @@ export class RunningAttempt<T> implements Attempt, OpenAttempt {
     target.giveBack(this.endpoint, outcome ?? 'ok', this.durationMs);
   }
 }
+
+const noListeners: readonly never[] = [];
 
 type EndCause = StopCause | 'answered' | 'own-error';
 

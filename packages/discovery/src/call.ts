@@ -1,16 +1,18 @@
-import { Backoff, DiscoveryError, onAbort, sleep, type ServiceFilter, type Timer } from '@sd/core';
+import { DiscoveryError, onAbort, sleep, type ServiceFilter } from '@sd/core';
 import { CircuitOpenError, type CircuitEntry } from '@sd/health';
 import type { Endpoint, EndpointSet, PickRequest } from '@sd/load-balancers';
+import type { Alarm } from './alarms.ts';
 import {
   attemptTimedOut,
   outrun,
   RunningAttempt,
   type Attempt,
   type AttemptContext,
-  type OpenAttempt,
+  type CallHandler,
 } from './attempt.ts';
 import { AttemptTimeoutError, ConnectionError, DeadlineExceededError, type AttemptReport } from './errors.ts';
-import { classifyNetworkFailure, type Failure, type FailureClassifier } from './failure.ts';
+import { classifyNetworkFailure, type FailureClassifier } from './failure.ts';
+import { RetryPlan } from './retry-plan.ts';
 import { telemetry, type AttemptKind, type CallTrace } from './telemetry.ts';
 import type { TrackedService } from './tracked-service.ts';
 
@@ -71,23 +73,17 @@ export function beginCall<T>(
   return call;
 }
 
-/**
- * The same for `work` that says itself what became of each attempt, which saves all promises.
- * @param onFailed hears when the call has failed, before `fail` returns where that was the reason
- */
+/** The same for a handler that says itself what became of each attempt, which saves all promises. */
 export function dispatchCall(
   target: TrackedService,
-  work: (attempt: OpenAttempt) => void,
+  handler: CallHandler,
   options: CallOptions,
-  { defaults, onFailed }: { readonly defaults: CallDefaults; readonly onFailed: (error: unknown) => void },
+  defaults: CallDefaults,
 ): Pick<PendingCall<void>, 'cancel'> {
-  const call = new Call(target, work, options, defaults, true);
-  call.dispatch(onFailed);
+  const call = new Call<void>(target, handler, options, defaults);
+  call.dispatch();
   return call;
 }
-
-/** Retries without a hint of the server wait `random(0, 25 ms * 2^n)`, at most 250 ms: Envoy's default. */
-const retryBackoff = { baseMs: 25, capMs: 250 };
 
 /** A push of the store may be on its way when there seems to be nobody to call. */
 const emptyGraceMs = 50;
@@ -100,50 +96,49 @@ const busyMs = 3;
 /** So often a hedge waits for that. */
 const mostWaits = 3;
 
-/** Sums of fractions may fall this short of the time they stand for, in milliseconds. */
-const slackMs = 0.01;
-
 const pastDeadline = new DOMException('The call is past its deadline', 'TimeoutError');
 
+/** Shared by all calls that have nothing there, as most have not: on the hot path each array and closure counts. */
+const none: readonly never[] = [];
+const ignore = (): void => undefined;
+
 /**
- * Most calls are one attempt that is answered: for them this makes one promise and sets one timer. The timer is for
- * whatever comes first: the deadline, the end of an attempt's time, or a hedge.
+ * Most calls are one attempt that is answered: this is made for them, and what others need besides is made when it is
+ * needed. Its alarm is for whatever comes first: the deadline, the end of an attempt's time, or a hedge.
  */
-class Call<T> implements PendingCall<T>, AttemptContext<T> {
+class Call<T> implements PendingCall<T>, AttemptContext<T>, Alarm {
   result!: Promise<T>; // set by whoever makes it
   readonly target: TrackedService;
-  readonly work: (attempt: Attempt & OpenAttempt) => Promise<T> | T;
+  readonly work: CallHandler | ((attempt: Attempt) => Promise<T> | T);
   readonly method: string | undefined;
-  readonly isOpen: boolean;
   callTrace: CallTrace | undefined;
   readonly read: FailureClassifier;
   readonly timeoutMs: number;
   readonly deadlineAt: number;
+  ringsAt = Infinity;
   readonly #options: CallOptions;
   readonly #strategy: string;
   readonly #retries: number;
+  readonly #startedAt: number;
+  readonly #request: PickRequest & { tried: readonly Endpoint[] };
   readonly #deadlineMs: number;
-  readonly #tried: Endpoint[] = [];
-  readonly #request: PickRequest;
-  readonly #reports: AttemptReport[] = [];
-  #running: RunningAttempt<T>[] = [];
+  #reports: AttemptReport[] | undefined;
+  #running: readonly RunningAttempt<T>[] = none;
   #set: EndpointSet | undefined;
-  #resolve: (value: T) => void = () => undefined;
-  /** Of a call that makes no promise. */
-  #onAnswered: () => void = () => undefined;
-  #reject: (error: unknown) => void = () => undefined;
-  #forgetCaller: () => void = () => undefined;
+  #resolve: (value: T) => void = ignore;
+  #reject: (error: unknown) => void = ignore;
+  #forgetCaller: () => void = ignore;
+  /** Of a dispatched call that is traced. */
+  #settled: (error?: unknown) => void = ignore;
   #breakerEntry: CircuitEntry = 0;
   #isDone = false;
-  #timer: Timer | undefined;
-  #timerAt = Infinity;
+  #alarmSlot = -1;
   #hedgeAt = Infinity;
   #hedgeAfterMs = 0;
+  #isHedged = false;
   #waits = 0;
-  #backoff: Backoff | undefined;
-  /** When endpoints that were tried may be asked again. */
-  #sparedUntil: Map<Endpoint, number> | undefined;
-  #retried = 0;
+  /** Made when an attempt has failed. */
+  #plan: RetryPlan | undefined;
   /** The last attempt that failed while no other was under way, and its error. */
   #failed: RunningAttempt<T> | undefined;
   #lastError: unknown;
@@ -152,23 +147,22 @@ class Call<T> implements PendingCall<T>, AttemptContext<T> {
 
   constructor(
     target: TrackedService,
-    work: (attempt: Attempt & OpenAttempt) => Promise<T> | T,
+    work: CallHandler | ((attempt: Attempt) => Promise<T> | T),
     options: CallOptions,
     defaults: CallDefaults,
-    isOpen = false,
   ) {
     this.target = target;
     this.work = work;
     this.method = options.method;
-    this.isOpen = isOpen;
     this.read = options.classify ?? classifyNetworkFailure;
     this.timeoutMs = options.attemptTimeoutMs ?? defaults.attemptTimeoutMs;
     this.#options = options;
     this.#strategy = options.strategy ?? defaults.strategy;
     this.#retries = options.retries ?? defaults.retries;
+    this.#startedAt = target.clock.monotonic();
     this.#deadlineMs = options.deadlineMs ?? defaults.deadlineMs;
-    this.deadlineAt = target.clock.monotonic() + this.#deadlineMs;
-    this.#request = { key: options.key, tried: this.#tried, mayProbe: options.idempotent === true };
+    this.deadlineAt = this.#startedAt + this.#deadlineMs;
+    this.#request = { key: options.key, tried: none, mayProbe: options.idempotent === true };
   }
 
   run(): Promise<T> {
@@ -179,19 +173,28 @@ class Call<T> implements PendingCall<T>, AttemptContext<T> {
     });
   }
 
-  dispatch(onFailed: (error: unknown) => void): void {
-    this.#reject = onFailed;
-    if (telemetry.call.hasSubscribers) this.#traceDispatch(onFailed);
+  trace(): Promise<T> {
+    const trace = this.#newTrace();
+    return telemetry.call.tracePromise(async () => {
+      try {
+        return await this.run();
+      } finally {
+        trace.durationMs = this.target.clock.monotonic() - this.#startedAt;
+      }
+    }, trace);
+  }
+
+  dispatch(): void {
+    if (telemetry.call.hasSubscribers) this.#traceDispatch();
     else this.#begin();
   }
 
   /** As `tracePromise` of Node does, for what is no promise. */
-  #traceDispatch(onFailed: (error: unknown) => void): void {
+  #traceDispatch(): void {
     const { start, end, asyncStart, asyncEnd, error: failed } = telemetry.call;
-    const startedAt = this.target.clock.monotonic();
     const trace = this.#newTrace();
-    const settle = (error?: unknown): void => {
-      trace.durationMs = this.target.clock.monotonic() - startedAt;
+    this.#settled = (error) => {
+      trace.durationMs = this.target.clock.monotonic() - this.#startedAt;
       if (error !== undefined) {
         trace.error = error;
         failed.publish(trace);
@@ -199,35 +202,20 @@ class Call<T> implements PendingCall<T>, AttemptContext<T> {
       asyncStart.publish(trace);
       asyncEnd.publish(trace);
     };
-    this.#onAnswered = settle;
-    this.#reject = (error) => {
-      settle(error);
-      onFailed(error);
-    };
     start.runStores(trace, () => this.#begin());
     end.publish(trace);
   }
 
   #newTrace(): CallTrace {
+    const attempts: AttemptReport[] = [];
+    this.#reports = attempts;
     this.callTrace = {
       service: this.target.name,
       method: this.method,
       idempotent: this.#options.idempotent === true,
-      attempts: this.#reports,
+      attempts,
     };
     return this.callTrace;
-  }
-
-  trace(): Promise<T> {
-    const startedAt = this.target.clock.monotonic();
-    const trace = this.#newTrace();
-    return telemetry.call.tracePromise(async () => {
-      try {
-        return await this.run();
-      } finally {
-        trace.durationMs = this.target.clock.monotonic() - startedAt;
-      }
-    }, trace);
   }
 
   cancel(reason: unknown): void {
@@ -239,61 +227,61 @@ class Call<T> implements PendingCall<T>, AttemptContext<T> {
     const isTheirs = cause === 'timed-out' && running.length > 0;
     this.#release(isTheirs ? 'failed' : 'cancelled');
     this.#interrupt?.abort(reason);
-    this.#reject(reason === pastDeadline ? this.#deadlineExceeded() : reason);
+    this.#rejects(reason === pastDeadline ? this.#deadlineExceeded() : reason);
   }
 
-  answered(attempt: RunningAttempt<T>, value: T): void {
-    if (this.#wins(attempt)) this.#resolve(value);
-  }
-
-  answeredOpenly(attempt: RunningAttempt<T>): void {
-    if (this.#wins(attempt)) this.#onAnswered();
-  }
-
-  #wins(attempt: RunningAttempt<T>): boolean {
+  /** Hot path. */
+  answered(attempt: RunningAttempt<T>, now: number): boolean {
     this.#ended(attempt);
     if (this.#isDone) return false;
     this.#isDone = true;
-    for (const other of this.#running) other.stop('outrun', outrun);
-    this.#release('succeeded');
+    for (let index = 0; index < this.#running.length; index += 1)
+      this.#running[index]?.stop('outrun', outrun);
+    this.#release('succeeded', now);
+    this.#settled();
     return true;
+  }
+
+  resolves(value: T): void {
+    this.#resolve(value);
   }
 
   failed(attempt: RunningAttempt<T>, error: unknown): void {
     this.#ended(attempt);
     if (this.#isDone) return;
-    const isRepeatable = attempt.failure?.retryable === true;
+    const { failure } = attempt;
+    const isRepeatable = failure?.retryable === true;
     if (isRepeatable && this.#running.length > 0) return; // the other may still make it
     this.#hedgeAt = Infinity;
     this.#failed = attempt;
     this.#lastError = error;
-    const pauseMs = this.#pauseBeforeRetry(attempt);
+    const pauseMs = isRepeatable ? this.#retryPlan().pauseMs(attempt.endpoint, failure) : undefined;
     if (pauseMs === undefined) this.#fail(error);
     else if (pauseMs > 0) void this.#nextLater('retry', pauseMs);
-    else this.#next('retry');
+    else this.#next('retry', this.target.clock.monotonic());
   }
 
   #begin(): void {
     const { target } = this;
-    const { signal, strategy = this.#strategy, filter } = this.#options;
+    const { signal, filter } = this.#options;
     try {
       signal?.throwIfAborted();
       this.#breakerEntry = target.breaker.tryEnter();
       if (this.#breakerEntry === 0) throw new CircuitOpenError(target.name, target.breaker.retryAfterMs);
       target.enter();
-      this.#forgetCaller = onAbort(signal, () => this.cancel(signal?.reason));
-      this.#set = target.pool.set(strategy, filter);
+      if (signal !== undefined) this.#forgetCaller = onAbort(signal, () => this.cancel(signal.reason));
+      this.#set = target.pool.set(this.#strategy, filter);
     } catch (error) {
       this.#fail(error);
       return;
     }
-    target.budget.deposit();
-    this.#next('first');
-    this.#arm();
+    target.budget.deposit(this.#startedAt);
+    this.#next('first', this.#startedAt);
+    if (this.#alarmSlot < 0) this.#arm(this.#startedAt);
   }
 
   /** Begins the next attempt, now if there is somebody. */
-  #next(kind: AttemptKind): void {
+  #next(kind: AttemptKind, now: number): void {
     let endpoint: Endpoint | undefined;
     try {
       endpoint = this.target.view.state === 'connecting' ? undefined : this.#pick();
@@ -302,10 +290,10 @@ class Call<T> implements PendingCall<T>, AttemptContext<T> {
       return;
     }
     if (endpoint === undefined) void this.#nextLater(kind, 0);
-    else if (this.#mustWaitMs(endpoint) > 0) {
+    else if (this.#plan !== undefined && this.#plan.sparedMs(endpoint, now) > 0) {
       this.#unpick(endpoint);
       void this.#nextLater(kind, 0);
-    } else this.#start(endpoint, kind);
+    } else this.#start(endpoint, kind, now);
   }
 
   /** Never rejects: it ends the call. */
@@ -313,7 +301,7 @@ class Call<T> implements PendingCall<T>, AttemptContext<T> {
     try {
       if (pauseMs > 0) await this.#sleep(pauseMs);
       const endpoint = await this.#findEndpoint();
-      if (!this.#isDone) this.#start(endpoint, kind);
+      if (!this.#isDone) this.#start(endpoint, kind, this.target.clock.monotonic());
       else this.#unpick(endpoint);
     } catch (error) {
       this.#fail(error);
@@ -324,10 +312,11 @@ class Call<T> implements PendingCall<T>, AttemptContext<T> {
     for (;;) {
       if (this.target.view.state === 'connecting') await this.target.ready(this.#interruptSignal());
       const endpoint = this.#pick() ?? (await this.#awaitEndpoint());
-      const waitMs = this.#mustWaitMs(endpoint);
+      const now = this.target.clock.monotonic();
+      const waitMs = this.#plan?.sparedMs(endpoint, now) ?? 0;
       if (waitMs <= 0 || this.#isDone) return endpoint;
       this.#unpick(endpoint);
-      if (!this.#fits(waitMs)) throw this.#lastError;
+      if (now + waitMs >= this.deadlineAt) throw this.#lastError;
       await this.#sleep(waitMs);
     }
   }
@@ -362,28 +351,27 @@ class Call<T> implements PendingCall<T>, AttemptContext<T> {
     this.target.giveBack(endpoint, 'cancelled', 0);
   }
 
-  #start(endpoint: Endpoint, kind: AttemptKind): void {
-    const number = this.#tried.push(endpoint);
-    const attempt = new RunningAttempt(this, endpoint, {
-      reason: this.#set?.reason ?? 'direct',
-      number,
-      kind,
-    });
-    this.#running.push(attempt);
-    if (kind !== 'hedge') this.#planHedge(endpoint);
+  #start(endpoint: Endpoint, kind: AttemptKind, now: number): void {
+    const { tried } = this.#request;
+    this.#request.tried = tried === none ? [endpoint] : [...tried, endpoint];
+    const reason = this.#set?.reason ?? 'direct';
+    const attempt = new RunningAttempt(this, { endpoint, reason, kind, number: tried.length + 1 }, now);
+    this.#running = this.#running === none ? [attempt] : [...this.#running, attempt];
+    if (kind === 'hedge') this.#isHedged = true;
+    else this.#planHedge(endpoint, now);
     attempt.run();
-    this.#arm();
+    this.#arm(now);
   }
 
-  #planHedge(endpoint: Endpoint): void {
+  #planHedge(endpoint: Endpoint, now: number): void {
     const { idempotent, hedge = true } = this.#options;
-    const { hedging, clock } = this.target;
+    const { hedging } = this.target;
     if (idempotent !== true || !hedge || hedging === undefined || this.#retries === 0) return;
-    if (this.#reports.some(({ kind }) => kind === 'hedge')) return;
-    const afterMs = hedging.delayMs(endpoint);
+    if (this.#isHedged) return;
+    const afterMs = hedging.delayMs(endpoint, now);
     if (afterMs === 0) return;
     this.#hedgeAfterMs = afterMs;
-    this.#hedgeAt = clock.monotonic() + afterMs;
+    this.#hedgeAt = now + afterMs;
   }
 
   /** Asks another endpoint as well: the first that answers wins. */
@@ -391,39 +379,36 @@ class Call<T> implements PendingCall<T>, AttemptContext<T> {
     const { budget, hedging, name: service, clock } = this.target;
     const afterMs = this.#hedgeAfterMs;
     const endpoint = this.#pick();
-    const isElsewhere = endpoint !== undefined && !this.#tried.includes(endpoint);
+    const isElsewhere = endpoint !== undefined && !this.#request.tried.includes(endpoint);
     const isGranted = isElsewhere && budget.withdrawHedge(hedging?.ratio ?? 0);
     if (telemetry.hedge.hasSubscribers) {
       telemetry.hedge.publish({ service, endpoint: late.endpoint, isGranted, afterMs });
     }
-    this.#hedgeAt = isGranted ? Infinity : clock.monotonic() + Math.max(afterMs, hedgeAgainMs);
+    const now = clock.monotonic();
+    this.#hedgeAt = isGranted ? Infinity : now + Math.max(afterMs, hedgeAgainMs);
     if (endpoint === undefined) return;
-    if (isGranted) this.#start(endpoint, 'hedge');
+    if (isGranted) this.#start(endpoint, 'hedge', now);
     else this.#unpick(endpoint);
   }
 
-  /** Sets the timer, unless it will ring early enough: then it is set anew. */
-  #arm(): void {
+  /** Hot path. */
+  #arm(now: number): void {
     if (this.#isDone) return;
     let at = Math.min(this.deadlineAt, this.#hedgeAt);
-    for (const { endsAt } of this.#running) if (endsAt < at) at = endsAt;
-    if (at >= this.#timerAt) return;
-    this.#timer?.cancel();
-    this.#timerAt = at;
-    // The caller awaits this call: it must end even if nothing else keeps the process alive.
-    this.#timer = this.target.clock.setTimer(this.#ring, at - this.target.clock.monotonic(), {
-      keepAlive: true,
-    });
+    for (let index = 0; index < this.#running.length; index += 1) {
+      at = Math.min(at, this.#running[index]?.endsAt ?? at);
+    }
+    this.ringsAt = at;
+    if (this.#alarmSlot < 0) this.#alarmSlot = this.target.alarms.set(this, now);
+    else this.target.alarms.moved(this, now);
   }
 
-  readonly #ring = (): void => {
-    this.#timerAt = Infinity;
-    const now = this.target.clock.monotonic() + slackMs;
+  ring(now: number): void {
     if (now >= this.deadlineAt) {
       this.cancel(pastDeadline);
       return;
     }
-    for (const attempt of [...this.#running]) {
+    for (const attempt of this.#running) {
       if (now >= attempt.endsAt) attempt.stop('timed-out', attemptTimedOut);
     }
     const [late] = this.#running;
@@ -435,50 +420,24 @@ class Call<T> implements PendingCall<T>, AttemptContext<T> {
         this.#hedgeAt = now + lateMs;
       } else this.#hedge(late);
     }
-    this.#arm();
-  };
+    this.#arm(now);
+  }
 
+  /** Hot path. */
   #ended(attempt: RunningAttempt<T>): void {
     const { endpoint, reason, kind, outcome = 'error', durationMs, failure } = attempt;
-    this.#running = this.#running.filter((each) => each !== attempt);
-    this.#reports.push({ endpoint, reason, kind, outcome, durationMs });
-    if (failure?.retryAfterMs !== undefined) {
-      this.#sparedUntil ??= new Map();
-      this.#sparedUntil.set(endpoint, this.target.clock.monotonic() + failure.retryAfterMs);
+    this.#running = this.#running.length === 1 ? none : this.#running.filter((each) => each !== attempt);
+    if (outcome !== 'ok' || this.callTrace !== undefined) {
+      (this.#reports ??= []).push({ endpoint, reason, kind, outcome, durationMs });
     }
+    if (failure?.retryAfterMs !== undefined) this.#retryPlan().spare(endpoint, failure.retryAfterMs);
   }
 
-  /** Milliseconds to wait before the next attempt; undefined if there shall be none. */
-  #pauseBeforeRetry({ failure, endpoint }: RunningAttempt<T>): number | undefined {
-    if (failure?.retryable !== true || this.#retried >= this.#retries) return undefined;
-    const nothingSent = failure.outcome === 'connect-failure';
-    if (!nothingSent && this.#options.idempotent !== true) return undefined;
-    const pauseMs = this.#pauseAfter(failure);
-    if (!this.#fits(pauseMs)) return undefined;
-    const { budget, name: service } = this.target;
-    const isGranted = budget.withdraw();
-    if (telemetry.retry.hasSubscribers) {
-      telemetry.retry.publish({ service, endpoint, outcome: failure.outcome, isGranted, pauseMs });
-    }
-    if (!isGranted) return undefined;
-    this.#retried += 1;
-    return pauseMs;
-  }
-
-  #pauseAfter({ outcome, retryAfterMs, everywhere }: Failure): number {
-    if (everywhere === true && retryAfterMs !== undefined) return retryAfterMs;
-    if (outcome === 'connect-failure' && this.#retried === 0) return 0;
-    this.#backoff ??= new Backoff({ ...retryBackoff, rng: this.target.rng });
-    return this.#backoff.next();
-  }
-
-  #mustWaitMs(endpoint: Endpoint): number {
-    const until = this.#sparedUntil?.get(endpoint);
-    return until === undefined ? 0 : until - this.target.clock.monotonic();
-  }
-
-  #fits(pauseMs: number): boolean {
-    return this.target.clock.monotonic() + pauseMs < this.deadlineAt;
+  #retryPlan(): RetryPlan {
+    const { idempotent = false } = this.#options;
+    const { deadlineAt } = this;
+    this.#plan ??= new RetryPlan(this.target, { retries: this.#retries, idempotent, deadlineAt });
+    return this.#plan;
   }
 
   #sleep(ms: number): Promise<void> {
@@ -496,28 +455,37 @@ class Call<T> implements PendingCall<T>, AttemptContext<T> {
     for (const attempt of this.#running) attempt.stop('call-over', error);
     // What the caller gets wrong, and that there is nobody, says nothing of the service.
     this.#release(this.#failed?.failure === undefined ? 'cancelled' : 'failed');
-    this.#reject(this.#explain(error));
+    this.#rejects(this.#explain(error));
   }
 
   /** @param verdict on the service, for its breaker */
-  #release(verdict: 'succeeded' | 'failed' | 'cancelled'): void {
-    this.#timer?.cancel();
+  #release(verdict: 'succeeded' | 'failed' | 'cancelled', now?: number): void {
+    if (this.#alarmSlot >= 0) this.target.alarms.off(this.#alarmSlot);
     this.#forgetCaller();
     if (this.#breakerEntry === 0) return; // it was not let in
-    this.target.breaker[verdict](this.#breakerEntry);
+    const { breaker } = this.target;
+    if (verdict === 'succeeded') breaker.succeeded(this.#breakerEntry, now);
+    else breaker[verdict](this.#breakerEntry);
     this.target.leave();
+  }
+
+  #rejects(error: unknown): void {
+    this.#settled(error);
+    if (typeof this.work === 'function') this.#reject(error);
+    else this.work.failed(error);
   }
 
   #deadlineExceeded(): DeadlineExceededError {
     const cause = this.#lastError ?? this.target.view.error;
-    return new DeadlineExceededError(this.target.name, this.#deadlineMs, this.#reports, cause);
+    return new DeadlineExceededError(this.target.name, this.#deadlineMs, this.#reports ?? none, cause);
   }
 
   /** What the caller gets to see for an error that ended the call. */
   #explain(error: unknown): unknown {
     const service = this.target.name;
-    if (error === attemptTimedOut) return new AttemptTimeoutError(service, this.timeoutMs, this.#reports);
+    if (error === attemptTimedOut)
+      return new AttemptTimeoutError(service, this.timeoutMs, this.#reports ?? none);
     if (error instanceof DiscoveryError || this.#failed?.failure === undefined) return error;
-    return new ConnectionError(service, this.#reports, error);
+    return new ConnectionError(service, this.#reports ?? none, error);
   }
 }

@@ -32,7 +32,7 @@ import {
   type Endpoint,
   type SetExplanation,
 } from '@sd/load-balancers';
-import type { Attempt, OpenAttempt } from './attempt.ts';
+import type { Attempt, CallHandler } from './attempt.ts';
 import type { CallQueueOptions } from './call-queue.ts';
 import { beginCall, dispatchCall, type CallDefaults, type CallOptions, type PendingCall } from './call.ts';
 import type { EndpointHealth } from './endpoint-health.ts';
@@ -298,20 +298,13 @@ export class DiscoveryClient implements AsyncDisposable {
   }
 
   /**
-   * The same for clients whose requests tell of themselves by callbacks: no promise is made. `attempt` begins the work and
-   * returns; `answer` or `fail` of what it gets say what became of it, and `end` when all of the answer was read.
-   * `options` are not checked with each call.
-   * @param onFailed hears once if the call fails, with what `call` would reject with
+   * The same for clients whose requests tell of themselves by callbacks: no promise is made. `options` are not checked
+   * with each call.
    * @throws {ConfigValidationError} the service's name is none
    * @throws {ClosedError} the client is closed
    */
-  dispatch(
-    service: string,
-    attempt: (attempt: OpenAttempt) => void,
-    options: CallOptions,
-    onFailed: (error: unknown) => void,
-  ): Pick<PendingCall<void>, 'cancel'> {
-    return dispatchCall(this.#track(service), attempt, options, { defaults: this.#defaults, onFailed });
+  dispatch(service: string, handler: CallHandler, options: CallOptions): Pick<PendingCall<void>, 'cancel'> {
+    return dispatchCall(this.#track(service), handler, options, this.#defaults);
   }
 
   /**

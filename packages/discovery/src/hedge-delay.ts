@@ -22,7 +22,6 @@ export interface HedgingOptions {
 export class HedgeDelay {
   readonly #percentile: number;
   readonly #minDelayMs: number;
-  readonly #clock: Clock;
   readonly #groups: readonly LatencyHistogram[];
   /** The median, and when an answer is late; 0 while too little is known. */
   #usualMs = 0;
@@ -32,7 +31,6 @@ export class HedgeDelay {
   constructor({ percentile = 0.95, minDelayMs = 1 }: HedgingOptions, clock: Clock) {
     this.#percentile = percentile;
     this.#minDelayMs = minDelayMs;
-    this.#clock = clock;
     this.#groups = Array.from({ length: groups }, () => new LatencyHistogram({ clock }));
   }
 
@@ -42,13 +40,12 @@ export class HedgeDelay {
   }
 
   /** Hot path. An endpoint answered. */
-  observe({ slot }: Endpoint, latencyMs: number): void {
-    this.#groups[slot % groups]?.record(latencyMs);
+  observe({ slot }: Endpoint, latencyMs: number, now: number): void {
+    this.#groups[slot % groups]?.record(latencyMs, now);
   }
 
   /** Hot path. For an attempt on this endpoint, in milliseconds; 0 while too little is known. */
-  delayMs({ slow, ejected }: Endpoint): number {
-    const now = this.#clock.monotonic();
+  delayMs({ slow, ejected }: Endpoint, now: number): number {
     if (now >= this.#validUntil) {
       this.#measure();
       if (this.#lateMs > 0) this.#validUntil = now + validMs;

@@ -1,5 +1,5 @@
 export { CircuitOpenError } from '@sd/health';
-export { outrun, type Attempt, type OpenAttempt } from './attempt.ts';
+export { outrun, type Attempt, type CallHandler, type OpenAttempt } from './attempt.ts';
 export type { CallQueueOptions } from './call-queue.ts';
 export type { CallOptions, PendingCall } from './call.ts';
 export { DiscoveryClient, type DiscoveryClientOptions, type LookupOptions } from './discovery-client.ts';

@@ -31,14 +31,14 @@ export class RetryBudget {
     this.#clock = clock;
   }
 
-  /** Hot path. A call began. */
-  deposit(): void {
-    this.#calls.add(this.#clock.monotonic());
+  /** Hot path. A call began. @param now of the clock */
+  deposit(now: number): void {
+    this.#calls.add(now);
   }
 
   /** Hot path. An attempt ended that reached its endpoint. */
-  observe(isAnswered: boolean): void {
-    (isAnswered ? this.#answered : this.#failed).add(this.#clock.monotonic());
+  observe(isAnswered: boolean, now: number): void {
+    (isAnswered ? this.#answered : this.#failed).add(now);
   }
 
   /** Takes one retry, if there is one. */

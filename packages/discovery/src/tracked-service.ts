@@ -27,6 +27,7 @@ import {
   type LoadBalancerFactory,
   type Outcome,
 } from '@sd/load-balancers';
+import { Alarms } from './alarms.ts';
 import { CallQueue, type CallQueueOptions } from './call-queue.ts';
 import { EndpointChecks } from './endpoint-checks.ts';
 import { healthOf, type EndpointHealth } from './endpoint-health.ts';
@@ -71,6 +72,7 @@ export class TrackedService {
   /** Undefined: no second attempts beside late ones. */
   readonly hedging: HedgeDelay | undefined;
   readonly queue: CallQueue;
+  readonly alarms: Alarms;
   readonly clock: Clock;
   readonly rng: Rng;
   /** Set with each use, cleared by the sweep for idle services. */
@@ -115,6 +117,7 @@ export class TrackedService {
     });
     this.hedging = options.hedging && new HedgeDelay(options.hedging, clock);
     this.queue = new CallQueue(options.queue, clock);
+    this.alarms = new Alarms(clock);
     this.#checks = options.healthChecker && new EndpointChecks(this.pool, options.healthChecker);
     this.budget = new RetryBudget({ ...options.retryBudget, clock });
     let applied: ServiceView['instances'] = [];
@@ -160,12 +163,13 @@ export class TrackedService {
    * Hot path. An attempt ended: what that says of its endpoint, and of the service.
    * @param outcome `cancelled` only when another attempt was faster
    * @param durationMs NaN where it says nothing of latency
+   * @param now of the clock, where you have just read it
    */
-  judge(endpoint: Endpoint, outcome: Outcome, durationMs: number): void {
-    this.#detector.record(endpoint, outcome, durationMs);
+  judge(endpoint: Endpoint, outcome: Outcome, durationMs: number, now = this.clock.monotonic()): void {
+    this.#detector.record(endpoint, outcome, durationMs, now);
     if (outcome === 'cancelled' || outcome === 'connect-failure') return;
-    this.budget.observe(outcome === 'ok');
-    if (outcome === 'ok' && durationMs >= 0) this.hedging?.observe(endpoint, durationMs);
+    this.budget.observe(outcome === 'ok', now);
+    if (outcome === 'ok' && durationMs >= 0) this.hedging?.observe(endpoint, durationMs, now);
   }
 
   /** A connection to it is open. */

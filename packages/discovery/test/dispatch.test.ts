@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { telemetry, UnknownServiceError, type CallOptions, type OpenAttempt } from '../src/index.ts';
+import {
+  telemetry,
+  UnknownServiceError,
+  type CallHandler,
+  type CallOptions,
+  type OpenAttempt,
+} from '../src/index.ts';
 import { startClient } from './fixture.ts';
 
 const refused = Object.assign(new Error('connect ECONNREFUSED 10.0.0.1:1'), { code: 'ECONNREFUSED' });
@@ -12,12 +18,11 @@ async function startDispatch(options: CallOptions = {}) {
   await fixture.client.getInstances('orders');
   const attempts: OpenAttempt[] = [];
   const failures: unknown[] = [];
-  const call = fixture.client.dispatch(
-    'orders',
+  const handler = handlerOf(
     (attempt) => attempts.push(attempt),
-    options,
     (error) => failures.push(error),
   );
+  const call = fixture.client.dispatch('orders', handler, options);
   const at = (index: number): OpenAttempt => {
     const attempt = attempts[index];
     if (attempt === undefined) throw new Error(`there is no attempt ${index}`);
@@ -25,6 +30,11 @@ async function startDispatch(options: CallOptions = {}) {
   };
   return { ...fixture, call, attempts, at, failures };
 }
+
+const handlerOf = (
+  attempt: (attempt: OpenAttempt) => void,
+  failed: (error: unknown) => void = () => undefined,
+): CallHandler => ({ attempt, failed });
 
 describe('a dispatched call', () => {
   it('has its endpoint in flight until its answer has ended', async () => {
@@ -61,7 +71,7 @@ describe('a dispatched call', () => {
       attempt.end(reset);
     };
     for (let calls = 0; calls < 20; calls += 1) {
-      client.dispatch('orders', breakOff, { filter: onlyFirst }, () => undefined);
+      client.dispatch('orders', handlerOf(breakOff), { filter: onlyFirst });
     }
     expect(client.endpoints('orders')?.map(({ reasons }) => reasons.passive)).toContain('unhealthy');
   });
@@ -82,12 +92,8 @@ describe('a dispatched call', () => {
     for (let times = 0; times < 100; times += 1) {
       await client.call('orders', () => clock.advance(1), { idempotent: true });
     }
-    client.dispatch(
-      'orders',
-      (attempt) => attempts.push(attempt),
-      { idempotent: true },
-      () => undefined,
-    );
+    const handler = handlerOf((attempt) => attempts.push(attempt));
+    client.dispatch('orders', handler, { idempotent: true });
     await clock.advance(200);
     expect(attempts.map(({ kind }) => kind)).toEqual(['first', 'first', 'hedge']);
     const stopped: unknown[] = [];
@@ -108,7 +114,13 @@ describe('a dispatched call', () => {
   it('fails when nobody knows the service', async () => {
     const { client, clock } = startClient();
     await client.getInstances('orders');
-    const failed = new Promise((resolve) => client.dispatch('orders', () => undefined, {}, resolve));
+    const failed = new Promise((resolve) => {
+      client.dispatch(
+        'orders',
+        handlerOf(() => undefined, resolve),
+        {},
+      );
+    });
     await clock.advance(100);
     expect(await failed).toBeInstanceOf(UnknownServiceError);
   });
@@ -129,12 +141,8 @@ describe('a dispatched call', () => {
     const { at, client } = await startDispatch({ method: 'GET' });
     at(0).status = 204;
     at(0).answer();
-    client.dispatch(
-      'orders',
-      (attempt) => attempt.fail(new Error('a bug')),
-      {},
-      () => undefined,
-    );
+    const handler = handlerOf((attempt) => attempt.fail(new Error('a bug')));
+    client.dispatch('orders', handler, {});
     await new Promise(setImmediate);
     telemetry.call.unsubscribe(onCall);
     telemetry.attempt.unsubscribe(onAttempt);

@@ -17,25 +17,27 @@ it('allows 10 retries a second over 2 seconds to a service without traffic', () 
 });
 
 it('allows one more retry for every five calls', () => {
-  const budget = new RetryBudget({ clock: new ManualClock(), perSecond: 0 });
-  times(50, () => budget.deposit());
+  const clock = new ManualClock();
+  const budget = new RetryBudget({ clock, perSecond: 0 });
+  times(50, () => budget.deposit(clock.monotonic()));
   expect(withdrawAll(budget)).toBe(10);
 });
 
 it('says how many retries are left, and none where they would not help', () => {
-  const budget = new RetryBudget({ clock: new ManualClock() });
-  times(5, () => budget.deposit());
+  const clock = new ManualClock();
+  const budget = new RetryBudget({ clock });
+  times(5, () => budget.deposit(clock.monotonic()));
   expect(budget.left).toBe(21);
   budget.withdraw();
   expect(budget.left).toBe(20);
-  times(20, () => budget.observe(false));
+  times(20, () => budget.observe(false, clock.monotonic()));
   expect(budget.left).toBe(0);
 });
 
 it('forgets calls and retries after 2 seconds, and not before', async () => {
   const clock = new ManualClock();
   const budget = new RetryBudget({ clock, perSecond: 1, ratio: 0.5 });
-  times(10, () => budget.deposit());
+  times(10, () => budget.deposit(clock.monotonic()));
   expect(withdrawAll(budget)).toBe(7);
 
   await clock.advance(1_799);
@@ -58,32 +60,34 @@ it('bears time to be anything, also before the first step', async () => {
   const clock = new ManualClock();
   await clock.advance(123_456_789.5);
   const budget = new RetryBudget({ clock, perSecond: 0 });
-  times(10, () => budget.deposit());
+  times(10, () => budget.deposit(clock.monotonic()));
   expect(withdrawAll(budget)).toBe(2);
 });
 
 describe('while most attempts fail', () => {
   it('allows none', () => {
-    const budget = new RetryBudget({ clock: new ManualClock() });
-    times(20, () => budget.observe(true));
-    times(20, () => budget.observe(false));
+    const clock = new ManualClock();
+    const budget = new RetryBudget({ clock });
+    times(20, () => budget.observe(true, clock.monotonic()));
+    times(20, () => budget.observe(false, clock.monotonic()));
     expect(budget.withdraw()).toBe(true);
-    budget.observe(false);
+    budget.observe(false, clock.monotonic());
     expect(budget.withdraw()).toBe(false);
   });
 
   it('allows them again when most succeed, within 2 seconds', async () => {
     const clock = new ManualClock();
     const budget = new RetryBudget({ clock });
-    times(100, () => budget.observe(false));
+    times(100, () => budget.observe(false, clock.monotonic()));
     expect(budget.withdraw()).toBe(false);
     await clock.advance(2_000);
     expect(budget.withdraw()).toBe(true);
   });
 
   it('allows them where too few failed to tell', () => {
-    const budget = new RetryBudget({ clock: new ManualClock() });
-    times(19, () => budget.observe(false));
+    const clock = new ManualClock();
+    const budget = new RetryBudget({ clock });
+    times(19, () => budget.observe(false, clock.monotonic()));
     expect(budget.withdraw()).toBe(true);
   });
 });

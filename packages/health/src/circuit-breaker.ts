@@ -70,12 +70,12 @@ export class CircuitBreaker {
     return this.#entry;
   }
 
-  /** Hot path. */
-  succeeded(entry: CircuitEntry): void {
+  /** Hot path. @param now of the clock, where you have just read it */
+  succeeded(entry: CircuitEntry, now = this.#clock.monotonic()): void {
     if (entry !== this.#entry) return;
     if (this.#state.value === 'closed') {
       this.#failuresInRow = 0;
-      this.#advance();
+      this.#advance(now);
       this.#calls.record(0, false);
     } else {
       this.#probesOk += 1;
@@ -88,7 +88,7 @@ export class CircuitBreaker {
     if (entry !== this.#entry) return;
     if (this.#state.value === 'closed') {
       this.#failuresInRow += 1;
-      this.#advance();
+      this.#advance(this.#clock.monotonic());
       this.#calls.record(0, true);
       if (this.#isTooMuch()) this.#open();
     } else {
@@ -201,8 +201,8 @@ export class CircuitBreaker {
     }
   }
 
-  #advance(): void {
-    const periods = Math.floor((this.#clock.monotonic() - this.#advancedAt) / periodMs);
+  #advance(now: number): void {
+    const periods = Math.floor((now - this.#advancedAt) / periodMs);
     if (periods === 0) return;
     this.#calls.advance(periods);
     this.#advancedAt += periods * periodMs;

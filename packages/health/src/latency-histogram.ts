@@ -17,10 +17,10 @@ export class LatencyHistogram {
     this.#turnedAt = clock.monotonic();
   }
 
-  /** Hot path. What is no latency, e.g. NaN, is ignored. */
-  record(latencyMs: number): void {
+  /** Hot path. What is no latency, e.g. NaN, is ignored. @param now of the clock, where you have just read it */
+  record(latencyMs: number, now = this.#clock.monotonic()): void {
     if (!(latencyMs >= 0)) return;
-    this.#turn(this.#clock.monotonic());
+    this.#turn(now);
     this.#latencies.add(0, bucketOf(latencyMs));
   }
 

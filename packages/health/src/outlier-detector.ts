@@ -86,10 +86,10 @@ export class OutlierDetector implements Disposable {
    * Hot path. An attempt ended, and the pool has been told (`finish`), so that it is not in flight any more.
    * @param outcome `cancelled` only when it was given up because another attempt of the same call had won
    * @param latencyMs from its start to its end; NaN where that says nothing, as for a stream
+   * @param now of the clock, where you have just read it
    */
-  record(endpoint: Endpoint, outcome: Outcome, latencyMs: number): void {
+  record(endpoint: Endpoint, outcome: Outcome, latencyMs: number, now = this.#clock.monotonic()): void {
     if (this.#isClosed || !this.#roster.has(endpoint)) return;
-    const now = this.#clock.monotonic();
     const tookMs = latencyMs >= 0 && latencyMs < Infinity ? latencyMs : 0;
     if (this.#quiet >= windowPeriods) this.#start(now);
     this.#quiet = 0;

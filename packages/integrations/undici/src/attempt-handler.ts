@@ -49,18 +49,18 @@ export class AttemptHandler implements RequestHandler {
    * The engine wants no more of it. One that was just slower than another is given a moment to end by itself: to break it
    * off is to break its connection.
    */
-  readonly stop = (reason: unknown): void => {
+  stop(reason: unknown): void {
     if (reason !== outrun) {
       this.abort(reason);
       return;
     }
     this.#dropping = setTimeout(() => this.abort(reason), dropMs).unref();
-  };
+  }
 
-  readonly abort = (reason: unknown): void => {
+  abort(reason: unknown): void {
     this.#abortReason = reason instanceof Error ? reason : new Error('aborted', { cause: reason });
     this.#abort?.(this.#abortReason);
-  };
+  }
 
   onConnect(abort: (reason?: Error) => void): void {
     this.#abort = abort;

@@ -7,9 +7,12 @@ type Headers = Dispatcher.DispatchOptions['headers'];
 export function requestHeaders(own: Headers, attempt: OpenAttempt, deadlineHeader: string | false): Headers {
   const traced = attempt.headers;
   if (deadlineHeader === false && traced === undefined) return own;
+  const deadline = String(Math.ceil(attempt.timeoutMs));
+  const hasNone = own === null || own === undefined;
+  if (hasNone && traced === undefined && deadlineHeader !== false) return [deadlineHeader, deadline];
   const added: Record<string, string> = { ...traced };
-  if (deadlineHeader !== false) added[deadlineHeader] = String(Math.ceil(attempt.remainingMs()));
-  if (own === null || own === undefined) return added;
+  if (deadlineHeader !== false) added[deadlineHeader] = deadline;
+  if (hasNone) return added;
   if (Array.isArray(own)) {
     const names = own.filter((_, index) => index % 2 === 0).map((name) => name.toLowerCase());
     const missing = Object.entries(added).filter(([name]) => !names.includes(name));

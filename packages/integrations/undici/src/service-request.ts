@@ -1,5 +1,5 @@
 import { addressOf } from '@sd/core';
-import { UnknownServiceError, type OpenAttempt, type PendingCall } from '@sd/discovery';
+import { UnknownServiceError, type CallHandler, type OpenAttempt, type PendingCall } from '@sd/discovery';
 import { errors, type Dispatcher } from 'undici';
 import { AttemptHandler } from './attempt-handler.ts';
 import { InsecureInstanceError } from './errors.ts';
@@ -9,14 +9,15 @@ import { requestHeaders } from './request-headers.ts';
 import type { ServiceDispatcher } from './service-dispatcher.ts';
 
 /** One request of the caller, which may be several to endpoints. What the caller hears is what one of them answers. */
-export class ServiceRequest {
+export class ServiceRequest implements CallHandler {
   readonly handler: RequestHandler;
   readonly options: Dispatcher.DispatchOptions;
   /** Whether it may be sent again after an answer that is no good. */
   isRepeatable = false;
   readonly #dispatcher: ServiceDispatcher;
   readonly #once: OnceBody | undefined;
-  readonly #handlers: AttemptHandler[] = [];
+  /** One for each attempt. */
+  #handlers: readonly AttemptHandler[] = none;
   #call: Pick<PendingCall<void>, 'cancel'> | undefined;
   /** Whose answer the caller gets. */
   #answering: AttemptHandler | undefined;
@@ -40,9 +41,9 @@ export class ServiceRequest {
       if (this.#abortReason !== undefined) throw this.#abortReason;
       const options = settings.callOptions(this.options, this.#once !== undefined);
       this.isRepeatable = options.idempotent === true;
-      this.#call = settings.discovery.dispatch(service, this.#attempt, options, this.#failed);
+      this.#call = settings.discovery.dispatch(service, this, options);
     } catch (error) {
-      this.#failed(error);
+      this.failed(error);
     }
     if (this.#abortReason !== undefined) this.#call?.cancel(this.#abortReason); // while it began
   }
@@ -75,7 +76,7 @@ export class ServiceRequest {
   }
 
   /** Hot path. */
-  readonly #attempt = (attempt: OpenAttempt): void => {
+  attempt(attempt: OpenAttempt): void {
     const { route, settings, isSecure, service } = this.#dispatcher;
     if (isSecure && attempt.instance.protocol === 'http') {
       throw new InsecureInstanceError({ service, endpoint: addressOf(attempt.instance) });
@@ -84,23 +85,21 @@ export class ServiceRequest {
       throw new errors.InvalidArgumentError('The body was read, and cannot be sent once more');
     }
     const handler = new AttemptHandler(this, attempt);
-    this.#handlers.push(handler);
-    attempt.onStop(handler.stop);
+    this.#handlers = this.#handlers === none ? [handler] : [...this.#handlers, handler];
+    attempt.onStop((reason) => handler.stop(reason));
     const { options } = this;
-    const content = {
-      body: this.#once === undefined ? (options.body ?? null) : this.#once.body,
-      headers: requestHeaders(options.headers, attempt, settings.deadlineHeader) ?? null,
-    };
-    route.send(attempt.endpoint, options, content, handler);
-  };
+    const body = this.#once === undefined ? (options.body ?? null) : this.#once.body;
+    const headers = requestHeaders(options.headers, attempt, settings.deadlineHeader) ?? null;
+    route.send(attempt.endpoint, options, { body, headers }, handler);
+  }
 
-  readonly #failed = (error: unknown): void => {
+  failed(error: unknown): void {
     if (this.#isOver) return;
     const answering = this.#handlers.find((handler) => handler.error === error);
     if (answering === undefined)
       this.#fail(error instanceof Error ? error : new Error('aborted', { cause: error }));
     else answering.forward();
-  };
+  }
 
   #fail(error: Error): void {
     this.end();
@@ -108,3 +107,5 @@ export class ServiceRequest {
     this.handler.onError?.(error);
   }
 }
+
+const none: readonly never[] = [];

@@ -1,0 +1,72 @@
+import { ManualClock } from '@sd/core';
+import { describe, expect, it } from 'vitest';
+import { Alarms } from '../src/alarms.ts';
+
+function start() {
+  const clock = new ManualClock();
+  const alarms = new Alarms(clock);
+  const rung: string[] = [];
+  /** Rings once. */
+  const set = (name: string, afterMs: number, ring?: () => void) => {
+    const alarm = {
+      ringsAt: clock.monotonic() + afterMs,
+      ring: () => {
+        rung.push(name);
+        alarm.ringsAt = Infinity;
+        ring?.();
+      },
+    };
+    return { alarm, slot: alarms.set(alarm, clock.monotonic()) };
+  };
+  return { clock, alarms, rung, set };
+}
+
+describe('alarms', () => {
+  it('ring at their time, whatever order they were set in', async () => {
+    const { clock, rung, set } = start();
+    set('late', 30);
+    set('early', 10);
+    await clock.advance(9);
+    expect(rung).toEqual([]);
+    await clock.advance(1);
+    expect(rung).toEqual(['early']);
+    await clock.advance(20);
+    expect(rung).toEqual(['early', 'late']);
+  });
+
+  it('have one timer, and none when all are off', () => {
+    const { clock, alarms, set } = start();
+    const slots = [30, 10, 20].map((afterMs) => set('any', afterMs).slot);
+    expect(clock.pendingTimers).toBe(1);
+    for (const slot of slots) alarms.off(slot);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('ring sooner when they are moved', async () => {
+    const { clock, alarms, rung, set } = start();
+    const { alarm } = set('moved', 30);
+    alarm.ringsAt = 5;
+    alarms.moved(alarm, clock.monotonic());
+    await clock.advance(5);
+    expect(rung).toEqual(['moved']);
+  });
+
+  it('do not ring once they are off', async () => {
+    const { clock, alarms, rung, set } = start();
+    const { slot } = set('off', 10);
+    set('on', 10);
+    alarms.off(slot);
+    await clock.advance(10);
+    expect(rung).toEqual(['on']);
+  });
+
+  it('may be set and switched off by one that rings', async () => {
+    const { clock, alarms, rung, set } = start();
+    const first = set('first', 10, () => {
+      alarms.off(first.slot);
+      set('second', 10);
+    });
+    await clock.advance(20);
+    expect(rung).toEqual(['first', 'second']);
+  });
+});
