@@ -19,3 +19,12 @@ export function between<T extends { readonly at: number }>(
 ): T[] {
   return list.filter(({ at }) => at >= from && at < to);
 }
+
+/** With which power of the size a cost grows: the slope of a straight line through the logarithms, by least squares. */
+export function growth(sizes: readonly number[], costs: readonly number[]): number {
+  const points = sizes.map((size, place) => [Math.log(size), Math.log(costs[place] ?? Number.NaN)] as const);
+  const mean = (of: 0 | 1): number => points.reduce((sum, point) => sum + point[of], 0) / points.length;
+  const [meanX, meanY] = [mean(0), mean(1)];
+  const covariance = points.reduce((sum, [x, y]) => sum + (x - meanX) * (y - meanY), 0);
+  return covariance / points.reduce((sum, [x]) => sum + (x - meanX) ** 2, 0);
+}

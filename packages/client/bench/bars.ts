@@ -1,4 +1,4 @@
-import { printTable } from './table.ts';
+import { printTable } from '../../../tools/bench/table.ts';
 
 /** What is asked of us, and whether it is so. */
 export interface Bar {

@@ -3,7 +3,8 @@ import type { ContestantName } from './contestants.ts';
 import type { FaultName } from './faults.ts';
 import { instanceCount, Stage, type Run } from './stage.ts';
 import { between, median, shareOf } from '../../../tools/bench/statistics.ts';
-import { figure, percent, printTable, tally } from './table.ts';
+import { figure, printTable } from '../../../tools/bench/table.ts';
+import { percent, tally } from './figures.ts';
 
 export const brownoutFaults = ['503', 'eight times slower'] as const satisfies readonly FaultName[];
 

@@ -5,7 +5,7 @@ import { MemoryBackend, MemoryStore } from '@sd/memory';
 import got from 'got';
 import { Agent } from 'node:http';
 import { hazel } from './hazel.ts';
-import { loadPeer } from './peers.ts';
+import { loadPeer } from '../../../tools/bench/peers.ts';
 
 /** Something that calls a service of several instances. */
 export interface Contestant {

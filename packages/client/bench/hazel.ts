@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { compileFunction } from 'node:vm';
 import type { Contestant, Target } from './contestants.ts';
-import { loadPeer } from './peers.ts';
+import { loadPeer } from '../../../tools/bench/peers.ts';
 
 interface HazelBackend {
   register(instance: object): Promise<void>;

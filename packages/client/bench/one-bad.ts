@@ -3,7 +3,8 @@ import type { ContestantName } from './contestants.ts';
 import type { FaultName } from './faults.ts';
 import { Stage, type Run } from './stage.ts';
 import { between, quantile, shareOf } from '../../../tools/bench/statistics.ts';
-import { figure, percent, printTable, tally } from './table.ts';
+import { figure, printTable } from '../../../tools/bench/table.ts';
+import { percent, tally } from './figures.ts';
 
 export const oneBadFaults = [
   'dead',

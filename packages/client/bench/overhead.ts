@@ -4,7 +4,7 @@ import type { OverheadTasks } from './overhead.program.ts';
 import { Program } from '../../../tools/bench/program.ts';
 import { Stage } from './stage.ts';
 import { median, quantile } from '../../../tools/bench/statistics.ts';
-import { figure, printTable } from './table.ts';
+import { figure, printTable } from '../../../tools/bench/table.ts';
 
 export interface OverheadResult {
   readonly name: ContestantName;

@@ -1,4 +1,3 @@
-import { performance } from 'node:perf_hooks';
 import { onAbort } from './on-abort.ts';
 
 /** Time, passed in so that everything that depends on it can be replayed. */

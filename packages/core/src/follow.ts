@@ -132,7 +132,8 @@ class Follower implements Following {
     if (before === undefined || kindOf(error) !== kindOf(before)) {
       const loss = state === 'connecting' ? 'Cannot watch' : 'Lost the store of';
       const rest = state === 'connecting' ? 'trying again' : 'serving the last good snapshot';
-      this.#logger.warn(`${loss} service "${this.#service}"; ${rest}`, { error });
+      const level = isFirstLoss(this.#backend, kindOf(error), this.#clock.monotonic()) ? 'warn' : 'debug';
+      this.#logger[level](`${loss} service "${this.#service}"; ${rest}`, { error });
     }
     this.#publish({
       ...this.#view,
@@ -236,3 +237,17 @@ function emptyView(service: string, since: number): ServiceView {
 function kindOf(error: unknown): unknown {
   return error instanceof Error ? ('code' in error ? error.code : error.name) : typeof error;
 }
+
+/**
+ * Whether no other service of the backend was lost in the same way just now: when a store goes, all its services do, and
+ * one warning says it.
+ */
+function isFirstLoss(backend: DiscoveryBackend, kind: unknown, now: number): boolean {
+  const last = lastLosses.get(backend);
+  if (last !== undefined && last.kind === kind && now - last.at < sameOutageMs) return false;
+  lastLosses.set(backend, { kind, at: now });
+  return true;
+}
+
+const lastLosses = new WeakMap<DiscoveryBackend, { readonly kind: unknown; readonly at: number }>();
+const sameOutageMs = 10_000;

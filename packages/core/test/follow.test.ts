@@ -1,7 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it, vi } from 'vitest';
-import { BackendUnavailableError, ConfigValidationError, follow } from '../src/index.ts';
+import { BackendUnavailableError, ConfigValidationError, follow, seededRng } from '../src/index.ts';
 import { startFollowing } from './follow-fixture.ts';
 import { order } from './orders.ts';
 import { ScriptedBackend } from './scripted-backend.ts';
@@ -283,6 +283,18 @@ describe('the logger', () => {
     expect(logger.messages).toEqual([
       'warn: Lost the store of service "orders"; serving the last good snapshot',
       'info: Service "orders" is in sync again',
+    ]);
+  });
+
+  it('is warned once of a store that several services are lost with', async () => {
+    const { clock, backend, logger } = startFollowing();
+    const users = follow(backend, 'users', { clock, rng: seededRng(2), logger });
+    for (const watch of backend.watches) watch.fail(new BackendUnavailableError('scripted', 'down'));
+    await clock.advance(0);
+    users.close();
+    expect(logger.messages.toSorted()).toEqual([
+      'debug: Cannot watch service "users"; trying again',
+      'warn: Cannot watch service "orders"; trying again',
     ]);
   });
 

@@ -22,7 +22,8 @@ export interface HedgingOptions {
 export class HedgeDelay {
   readonly #percentile: number;
   readonly #minDelayMs: number;
-  readonly #groups: readonly LatencyHistogram[];
+  readonly #clock: Clock;
+  readonly #groups: LatencyHistogram[] = [];
   /** The median, and when an answer is late; 0 while too little is known. */
   #usualMs = 0;
   #lateMs = 0;
@@ -31,7 +32,7 @@ export class HedgeDelay {
   constructor({ percentile = 0.95, minDelayMs = 1 }: HedgingOptions, clock: Clock) {
     this.#percentile = percentile;
     this.#minDelayMs = minDelayMs;
-    this.#groups = Array.from({ length: groups }, () => new LatencyHistogram({ clock }));
+    this.#clock = clock;
   }
 
   /** Share of the calls that may be hedged: those that are late when all is well. */
@@ -41,7 +42,8 @@ export class HedgeDelay {
 
   /** Hot path. An endpoint answered. */
   observe({ slot }: Endpoint, latencyMs: number, now: number): void {
-    this.#groups[slot % groups]?.record(latencyMs, now);
+    const group = (this.#groups[slot % groups] ??= new LatencyHistogram({ clock: this.#clock }));
+    group.record(latencyMs, now);
   }
 
   /** Hot path. For an attempt on this endpoint, in milliseconds; 0 while too little is known. */
@@ -55,7 +57,7 @@ export class HedgeDelay {
   }
 
   #measure(): void {
-    const known = this.#groups.filter(({ count }) => count >= leastAnswers);
+    const known = this.#groups.filter(({ count }) => count >= leastAnswers); // passes over those that there are not
     const late = middle(known.map((group) => group.quantile(this.#percentile) ?? 0));
     const usual = middle(known.map((group) => group.quantile(0.5) ?? 0));
     const isKnown = late !== undefined && usual !== undefined;

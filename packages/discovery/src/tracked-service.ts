@@ -81,7 +81,9 @@ export class TrackedService {
   readonly #readers = new Set<Latest<ServiceView>>();
   readonly #listeners = new Set<(view: ServiceView) => void>();
   readonly #waiting = new Set<() => void>();
-  readonly #detector: OutlierDetector;
+  readonly #outliers: OutlierOptions;
+  /** Made when the first attempt has ended: of many services, most are watched and seldom called. */
+  #madeDetector: OutlierDetector | undefined;
   readonly #checks: EndpointChecks | undefined;
   #users = 0;
 
@@ -102,14 +104,7 @@ export class TrackedService {
       rng,
       logger,
     });
-    this.#detector = new OutlierDetector({
-      service: name,
-      pool: this.pool,
-      options: options.outliers,
-      clock,
-      rng,
-      onEvent: (event) => this.#publish(event),
-    });
+    this.#outliers = options.outliers;
     // Also without rules, so that an operator can isolate the service.
     this.breaker = new CircuitBreaker({ failureRate: false, ...options.breaker, service: name, clock, rng });
     this.breaker.onStateChange((state) => {
@@ -279,10 +274,22 @@ export class TrackedService {
   close(reason: Error): void {
     this.#following.close();
     this.#checks?.close();
-    this.#detector.close();
+    this.#detector.close(); // also where there was none: what ends later shall not make one
     this.pool.close();
     for (const reader of this.#readers) reader.fail(reason);
     this.#wake();
+  }
+
+  get #detector(): OutlierDetector {
+    this.#madeDetector ??= new OutlierDetector({
+      service: this.name,
+      pool: this.pool,
+      options: this.#outliers,
+      clock: this.clock,
+      rng: this.rng,
+      onEvent: (event) => this.#publish(event),
+    });
+    return this.#madeDetector;
   }
 
   #publish(event: OutlierEvent): void {

@@ -24,7 +24,7 @@ export type CircuitEntry = number;
 export class CircuitBreaker {
   readonly #options: ReturnType<typeof complete>;
   readonly #clock: Clock;
-  readonly #calls = new OutcomeWindow(windowPeriods, 1);
+  readonly #calls = new OutcomeWindow(windowPeriods);
   readonly #openings: Setbacks;
   readonly #listeners = new Set<(state: CircuitState, before: CircuitState) => void>();
   #state: CircuitState = closed;

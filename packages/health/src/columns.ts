@@ -14,5 +14,8 @@ export function grownFloats(column: Floats, slots: number): Floats {
   return larger;
 }
 
+/** Where nothing was counted yet: most services of many are watched and seldom called. */
+export const noCounts: Counts = new Uint32Array(0);
+
 export type Counts = Uint32Array<ArrayBuffer>;
 export type Floats = Float64Array<ArrayBuffer>;

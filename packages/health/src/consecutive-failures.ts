@@ -1,13 +1,13 @@
-import { grownCounts, type Counts } from './columns.ts';
+import { grownCounts, noCounts, type Counts } from './columns.ts';
 
 /**
  * Failures in a row by slot: answers, timeouts and connections that did not open are counted apart, because each says
  * something else. Source: Envoy's `split_external_local_origin_errors`, and Finagle's failure accrual.
  */
 export class ConsecutiveFailures {
-  #answers: Counts = new Uint32Array(0);
-  #timeouts: Counts = new Uint32Array(0);
-  #connects: Counts = new Uint32Array(0);
+  #answers: Counts = noCounts;
+  #timeouts: Counts = noCounts;
+  #connects: Counts = noCounts;
 
   grow(slots: number): void {
     this.#answers = grownCounts(this.#answers, slots);

@@ -19,7 +19,7 @@ export class Evidence {
   readonly #standing = new Standing();
   readonly #silence: Silence | undefined;
   /** Answers of all endpoints. */
-  readonly #answers = new LatencyColumns(1);
+  readonly #answers = new LatencyColumns();
   #spread: Spread | undefined;
   #isGeneral = false;
 
@@ -27,7 +27,7 @@ export class Evidence {
   constructor(rules: OutlierRules, periods: number) {
     this.#rules = rules;
     this.#window = new OutcomeWindow(periods);
-    this.#total = new OutcomeWindow(periods, 1);
+    this.#total = new OutcomeWindow(periods);
     this.#silence = rules.silence === false ? undefined : new Silence(rules.silence);
   }
 

@@ -1,4 +1,4 @@
-import { grownCounts, type Counts } from './columns.ts';
+import { grownCounts, noCounts, type Counts } from './columns.ts';
 import { latencyBuckets } from './latency-buckets.ts';
 
 /**
@@ -10,10 +10,6 @@ export class LatencyColumns {
   #running = new Half();
   #former = new Half();
 
-  constructor(slots = 0) {
-    this.grow(slots);
-  }
-
   grow(slots: number): void {
     this.#running.grow(slots);
     this.#former.grow(slots);
@@ -21,6 +17,7 @@ export class LatencyColumns {
 
   /** Hot path. @param bucket by `bucketOf` */
   add(slot: number, bucket: number): void {
+    if (slot >= this.#running.totals.length) this.grow(slot + 1);
     this.#running.add(slot, bucket);
   }
 
@@ -69,8 +66,8 @@ export class LatencyColumns {
 }
 
 class Half {
-  buckets: Counts = new Uint32Array(0);
-  totals: Counts = new Uint32Array(0);
+  buckets: Counts = noCounts;
+  totals: Counts = noCounts;
 
   grow(slots: number): void {
     this.buckets = grownCounts(this.buckets, slots * latencyBuckets);

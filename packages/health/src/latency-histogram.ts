@@ -8,7 +8,7 @@ import { LatencyColumns } from './latency-columns.ts';
  */
 export class LatencyHistogram {
   readonly #clock: Clock;
-  readonly #latencies = new LatencyColumns(1);
+  readonly #latencies = new LatencyColumns();
   readonly #known = new Map<number, { readonly valueMs: number | undefined; readonly since: number }>();
   #turnedAt: number;
 

@@ -1,4 +1,4 @@
-import { grownCounts, type Counts } from './columns.ts';
+import { grownCounts, noCounts, type Counts } from './columns.ts';
 
 /**
  * Attempts and failures of the last periods, by slot. It knows no time: whoever keeps it calls `advance` as periods pass,
@@ -11,12 +11,11 @@ export class OutcomeWindow {
   #place = 0;
 
   /** @param periods how many, the running one included */
-  constructor(periods: number, slots = 0) {
+  constructor(periods: number) {
     const [first, ...rest] = [new Tally(), ...Array.from({ length: periods - 1 }, () => new Tally())];
     this.#periods = [first, ...rest];
     this.#latest = first;
     this.#sum = new Tally();
-    this.grow(slots);
   }
 
   grow(slots: number): void {
@@ -26,6 +25,7 @@ export class OutcomeWindow {
 
   /** Hot path. */
   record(slot: number, isFailure: boolean): void {
+    if (slot >= this.#sum.attempts.length) this.grow(slot + 1);
     this.#latest.add(slot, isFailure);
     this.#sum.add(slot, isFailure);
   }
@@ -79,8 +79,8 @@ export class OutcomeWindow {
 }
 
 class Tally {
-  attempts: Counts = new Uint32Array(0);
-  failures: Counts = new Uint32Array(0);
+  attempts: Counts = noCounts;
+  failures: Counts = noCounts;
 
   grow(slots: number): void {
     this.attempts = grownCounts(this.attempts, slots);

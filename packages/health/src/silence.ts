@@ -1,4 +1,4 @@
-import { grownCounts, grownFloats, type Counts, type Floats } from './columns.ts';
+import { grownCounts, grownFloats, noCounts, type Counts, type Floats } from './columns.ts';
 import type { SilenceRule } from './outlier-options.ts';
 
 /** An endpoint that has gone silent. */
@@ -17,7 +17,7 @@ export interface Silent {
  */
 export class Silence {
   readonly #rule: SilenceRule;
-  #unanswered: Counts = new Uint32Array(0);
+  #unanswered: Counts = noCounts;
   /** Infinity: not silent. */
   #since: Floats = new Float64Array(0);
   /** How many answers all had given then. */

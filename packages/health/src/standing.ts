@@ -1,11 +1,11 @@
-import { grownCounts, type Counts } from './columns.ts';
+import { grownCounts, noCounts, type Counts } from './columns.ts';
 
 /**
  * Which endpoints in rotation failed at their last attempt. Where most did, the fault is none of theirs: the service is
  * overloaded, or what it needs is down, and taking some out would crush the rest.
  */
 export class Standing {
-  #fails: Counts = new Uint32Array(0);
+  #fails: Counts = noCounts;
   #failing = 0;
 
   grow(slots: number): void {

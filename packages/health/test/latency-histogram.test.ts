@@ -78,7 +78,7 @@ describe('a latency histogram', () => {
 
 describe('latency columns', () => {
   it('keep slots apart, also when they grow or one is reset', () => {
-    const columns = new LatencyColumns(2);
+    const columns = new LatencyColumns();
     columns.add(0, 3);
     columns.add(1, 60);
     columns.turn(1);

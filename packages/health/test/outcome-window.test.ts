@@ -4,7 +4,7 @@ import { OutcomeWindow } from '../src/outcome-window.ts';
 
 describe('a window of outcomes', () => {
   it('counts attempts and failures by slot', () => {
-    const window = new OutcomeWindow(10, 2);
+    const window = new OutcomeWindow(10);
     for (const isFailure of [true, false, false, false]) window.record(1, isFailure);
     expect([window.attempts(1), window.failures(1), window.successRate(1)]).toEqual([4, 1, 0.75]);
     expect([window.attempts(0), window.failures(0), window.successRate(0)]).toEqual([0, 0, 1]);
@@ -12,7 +12,7 @@ describe('a window of outcomes', () => {
 
   it('remembers exactly the last periods, whatever their number is', () => {
     const rng = seededRng(3);
-    const window = new OutcomeWindow(4, 1);
+    const window = new OutcomeWindow(4);
     const history: number[] = [0];
     for (let step = 0; step < 500; step += 1) {
       if (rng() < 0.7) {
@@ -30,14 +30,14 @@ describe('a window of outcomes', () => {
   });
 
   it('is empty after a pause of any length', () => {
-    const window = new OutcomeWindow(10, 1);
+    const window = new OutcomeWindow(10);
     window.record(0, false);
     window.advance(1e9);
     expect(window.attempts(0)).toBe(0);
   });
 
   it('keeps what it knows when it grows, and forgets one slot alone', () => {
-    const window = new OutcomeWindow(3, 1);
+    const window = new OutcomeWindow(3);
     window.record(0, true);
     window.advance(1);
     window.grow(5);

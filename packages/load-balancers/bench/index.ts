@@ -1,23 +1,20 @@
-import { execFileSync, fork, type ChildProcess } from 'node:child_process';
+import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
-import { cpus } from 'node:os';
-import { fileURLToPath } from 'node:url';
+import { chosenParts, isQuick as quick } from '../../../tools/bench/command-line.ts';
+import { withPeers as hasPeers } from '../../../tools/bench/peers.ts';
+import { median } from '../../../tools/bench/statistics.ts';
+import { printMachine, printTable } from '../../../tools/bench/table.ts';
 import { contestants, instances, plainIndexName, poolWithAllLayers } from './contestants.ts';
-import { cpuNs, median } from './measure.ts';
+import { cpuNs } from './measure.ts';
 import { peers } from './peers.ts';
 import type { Question } from './worker.ts';
 
-const quick = process.argv.includes('--quick');
 const sizes = quick ? [3, 1_000] : [3, 100, 1_000, 10_000];
 const [rounds, ms] = quick ? [3, 5] : [9, 20];
-/** `--only round-robin,sticky`: these, beside the plain index. */
-const only = process.argv.includes('--only')
-  ? process.argv[process.argv.indexOf('--only') + 1]?.split(',')
-  : undefined;
+/** A part is a strategy, beside the plain index. */
 const isWanted = ({ name }: { readonly name: string }): boolean =>
-  only === undefined || name === plainIndexName || only.includes(name);
-const withPeers = !process.argv.includes('--no-peers') && peersInstalled();
+  chosenParts.length === 0 || name === plainIndexName || chosenParts.includes(name);
+const withPeers = hasPeers();
 
 /** Nanoseconds by size, and bytes at the largest size, of a step. */
 interface Result {
@@ -71,23 +68,15 @@ async function ask(worker: ChildProcess, exited: Promise<unknown>, question: Que
 
 /** A table with what a step takes and how many times the plain index that is. */
 function printPicks(title: string, results: readonly Result[], plain: readonly number[]): void {
-  const row = (name: string, cells: readonly string[], bytes: string): string =>
-    `| ${name.padEnd(31)} | ${cells.map((cell) => cell.padStart(16)).join(' | ')} | ${bytes.padStart(7)} |`;
-  const heads = sizes.map((n) => `n = ${n.toLocaleString('en')}`);
-  console.log(`\n${row(title, heads, 'bytes')}`);
-  console.log(
-    row(
-      '---',
-      sizes.map(() => '---:'),
-      '---:',
-    ),
-  );
-  for (const { name, ns, bytes } of results) {
-    const cells = ns.map((time, place) =>
+  const heads = ['CPU ns', ...sizes.map((n) => `n = ${n.toLocaleString('en')}`), 'bytes'];
+  const rows = results.map(({ name, ns, bytes }) => [
+    name,
+    ...ns.map((time, place) =>
       Number.isNaN(time) ? '' : `${figure(time)} (${figure(time / (plain[place] ?? time))}x)`,
-    );
-    console.log(row(name, cells, bytes < 1_000 ? bytes.toFixed(1) : figure(bytes)));
-  }
+    ),
+    figure(bytes),
+  ]);
+  printTable(title, heads, rows);
 }
 
 function figure(value: number): string {
@@ -96,10 +85,7 @@ function figure(value: number): string {
 
 /** The time to apply a snapshot in which one of 10,000 instances changed, was added, or is ejected. */
 function measureUpdates(): void {
-  console.log(
-    '\n| CPU ms, 10,000 endpoints          | weight of 1 changed | 1 left or joined | 1 ejected or returned |',
-  );
-  console.log('| --- | ---: | ---: | ---: |');
+  const rows: string[][] = [];
   const all = instances(10_000);
   const weighed = all.map((instance, index) => (index === 5_000 ? { ...instance, weight: 2 } : instance));
   const fewer = all.filter((_, index) => index !== 5_000);
@@ -124,11 +110,14 @@ function measureUpdates(): void {
         () => endpoint && pool.restore(endpoint),
       ),
     ];
-    console.log(
-      `| ${name.padEnd(33)} | ${cells.map((ms) => ms.toFixed(ms < 0.1 ? 4 : 2).padStart(16)).join(' | ')} |`,
-    );
+    rows.push([name, ...cells.map((ms) => ms.toFixed(ms < 0.1 ? 4 : 2))]);
     pool.close();
   }
+  printTable(
+    'A change among 10,000 endpoints: CPU ms',
+    ['', 'weight of 1 changed', '1 left or joined', '1 ejected or returned'],
+    rows,
+  );
 }
 
 /** Milliseconds of CPU time, once it is compiled: the mean of many, as the clock of CPU time is coarse. */
@@ -144,25 +133,9 @@ function alternately(there: () => void, back: () => void): number {
   return median(Array.from({ length: 5 }, () => cpuNs(run) / (2 * rounds))) / 1e6;
 }
 
-/** They stand outside the workspaces, so that nobody installs them but who runs this. */
-function peersInstalled(): boolean {
-  const folder = fileURLToPath(new URL('../../../tools/bench-peers', import.meta.url));
-  if (existsSync(`${folder}/node_modules`)) return true;
-  console.log('Installing the peers to compare with (once, about 60 MB) …');
-  try {
-    execFileSync('npm', ['ci', '--ignore-scripts'], { cwd: folder, stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-console.log(
-  `Node ${process.version}, ${cpus()[0]?.model ?? 'unknown CPU'}; median of ${rounds} rounds, in CPU time.`,
-);
+printMachine(`medians of ${rounds} rounds, in turn, in CPU time`);
 const [picks = [], picksAndFinishes = []] = await measurePicks();
 const plain = picks[0]?.ns ?? [];
-printPicks('pick: ns (x plain index)', picks, plain);
-if (!withPeers) console.log('Peers: not installed.');
-printPicks('pick and finish', picksAndFinishes, plain);
+printPicks('Pick: ns (x plain index)', picks, plain);
+printPicks('Pick and finish: ns (x plain index)', picksAndFinishes, plain);
 measureUpdates();

@@ -1,3 +1,4 @@
+import { median } from '../../../tools/bench/statistics.ts';
 /** Steps that take about `ms` of CPU time, after they have been compiled. */
 export function calibrate(run: (count: number) => void, ms: number): number {
   for (let count = 64; ; count *= 2) {
@@ -31,8 +32,4 @@ function bytesLeftBy(work: () => void): number {
   const before = process.memoryUsage().heapUsed;
   work();
   return process.memoryUsage().heapUsed - before;
-}
-
-export function median(values: readonly number[]): number {
-  return [...values].sort((left, right) => left - right)[values.length >> 1] ?? Number.NaN;
 }

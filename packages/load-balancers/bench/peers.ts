@@ -1,4 +1,4 @@
-import { createRequire } from 'node:module';
+import { loadPeer } from '../../../tools/bench/peers.ts';
 import { dirname, join } from 'node:path';
 import { instances, sink, type Contestant } from './contestants.ts';
 
@@ -16,18 +16,16 @@ export const peers: readonly Contestant[] = [
   { name: 'hazel least-connections', step: 'pick and finish', prepare: hazelLeastConnections },
 ];
 
-const load = createRequire(new URL('../../../tools/bench-peers/package.json', import.meta.url));
-
 interface GrpcPicker {
   pick(args: { readonly metadata: null; readonly extraPickInfo: object }): unknown;
 }
 
 /** Its real picker over its real leaf balancers, whose connections say that they are ready. */
 function grpcRoundRobin(n: number): (count: number) => void {
-  const { experimental } = load('@grpc/grpc-js') as {
+  const { experimental } = loadPeer('@grpc/grpc-js') as {
     experimental: { parseLoadBalancingConfig(config: object): unknown };
   };
-  const { RoundRobinLoadBalancer } = load('@grpc/grpc-js/build/src/load-balancer-round-robin.js') as {
+  const { RoundRobinLoadBalancer } = loadPeer('@grpc/grpc-js/build/src/load-balancer-round-robin.js') as {
     RoundRobinLoadBalancer: new (helper: object) => {
       updateAddressList(endpoints: object, config: unknown, options: object, note: string): boolean;
     };
@@ -67,7 +65,7 @@ function grpcRoundRobin(n: number): (count: number) => void {
 }
 
 function undiciBalancedPool(n: number): (count: number) => void {
-  const { BalancedPool } = load('undici') as { BalancedPool: new (upstreams: string[]) => object };
+  const { BalancedPool } = loadPeer('undici') as { BalancedPool: new (upstreams: string[]) => object };
   const pool = new BalancedPool(instances(n).map(({ host, port }) => `http://${host}:${port}`));
   const prototype: unknown = Object.getPrototypeOf(pool);
   const getDispatcher = Object.getOwnPropertySymbols(prototype).find(
@@ -80,9 +78,9 @@ function undiciBalancedPool(n: number): (count: number) => void {
 }
 
 function moleculerRoundRobin(n: number): (count: number) => void {
-  const { Strategies } = load('moleculer') as { Strategies: { RoundRobin: unknown } };
-  const file = join(dirname(load.resolve('moleculer')), 'src/registry/endpoint-list.js');
-  const EndpointList = load(file) as new (
+  const { Strategies } = loadPeer('moleculer') as { Strategies: { RoundRobin: unknown } };
+  const file = join(dirname(loadPeer.resolve('moleculer')), 'src/registry/endpoint-list.js');
+  const EndpointList = loadPeer(file) as new (
     registry: object,
     broker: object,
     name: string,
@@ -106,7 +104,7 @@ interface HazelStrategy {
 }
 
 function hazel(strategy: string): HazelStrategy {
-  const strategies = load('@hazeljs/discovery/dist/load-balancer/strategies.js') as Record<
+  const strategies = loadPeer('@hazeljs/discovery/dist/load-balancer/strategies.js') as Record<
     string,
     new () => HazelStrategy
   >;

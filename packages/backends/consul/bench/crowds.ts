@@ -41,8 +41,8 @@ export async function measureCrowds(count: number): Promise<void> {
   await consumer.close();
   await front.close();
 
-  console.log(`\n## ${figure(count)} in one process\n`);
   printTable(
+    `${figure(count)} in one process`,
     ['', 'ready after, ms', 'requests/s then', 'connections'],
     [
       ['instances registered, ttl 30 s', figure(registered), figure(keeping), figure(kept)],

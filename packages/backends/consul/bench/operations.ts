@@ -29,8 +29,7 @@ export async function measureOperations(count: number): Promise<void> {
     const rawLookups = await rate(300, 2, () => raw.health.service({ service }));
     row(`lookups/s of ${instances} instances`, lookups, rawLookups);
   }
-  console.log('\n## Operations\n');
-  printTable(['', '@sd/consul', 'consul 2.0.1', 'ratio'], rows);
+  printTable('Operations', ['', '@sd/consul', 'consul 2.0.1', 'ratio'], rows);
 }
 
 async function registerRaw(consul: Consul, n: number): Promise<void> {

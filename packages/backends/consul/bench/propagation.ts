@@ -1,5 +1,6 @@
+import { quantile } from '../../../../tools/bench/statistics.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { quantile, Stage } from './stage.ts';
+import { Stage } from './stage.ts';
 import { figure, printTable } from '../../../../tools/bench/table.ts';
 
 /** From the request that changes an instance to the watcher that sees it: ours and the library's own watch, at once. */
@@ -44,11 +45,14 @@ export async function measurePropagation(changes: number): Promise<void> {
   stop.abort();
   await watching;
 
-  console.log('\n## A change to its watcher, in milliseconds\n');
   const row = (name: string, took: readonly number[]): string[] => [
     name,
     ...[0.5, 0.99, 1].map((share) => figure(quantile(took, share))),
     `${took.length} of ${changes}`,
   ];
-  printTable(['', 'p50', 'p99', 'longest', 'seen'], [row('@sd/consul', ours), row('consul 2.0.1', theirs)]);
+  printTable(
+    'A change to its watcher, in milliseconds',
+    ['', 'p50', 'p99', 'longest', 'seen'],
+    [row('@sd/consul', ours), row('consul 2.0.1', theirs)],
+  );
 }

@@ -80,8 +80,11 @@ export async function measureRecovery(): Promise<void> {
     rows.push([name, providersBack, changeSeen, whole, figure(view.fewest(from))]);
     await server.command('PUT', `agent/service/deregister/new-${index}`);
   }
-  console.log(`\n## Recovery: 20 providers, ttl ${ttl / 1_000} s, in seconds after the trouble has ended\n`);
-  printTable(['', 'providers back', 'change seen', 'view live and whole', 'fewest in the view'], rows);
+  printTable(
+    `Recovery: 20 providers, ttl ${ttl / 1_000} s, in seconds after the trouble has ended`,
+    ['', 'providers back', 'change seen', 'view live and whole', 'fewest in the view'],
+    rows,
+  );
   view.close();
   for (const provider of providers) await provider();
   await consumer.close();

@@ -64,8 +64,3 @@ export async function rate(
   await Promise.all(Array.from({ length: atOnce }, lane));
   return steps / ((performance.now() - startedAt) / 1_000);
 }
-
-export function quantile(values: readonly number[], share: number): number {
-  const sorted = values.toSorted((left, right) => left - right);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
-}

@@ -18,11 +18,4 @@ export async function timeOf(work: () => Promise<unknown>): Promise<number> {
   return performance.now() - startedAt;
 }
 
-export function quantile(values: readonly number[], share: number): number {
-  const sorted = [...values].sort((left, right) => left - right);
-  return sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * share) - 1)] ?? NaN;
-}
-
-export const median = (values: readonly number[]): number => quantile(values, 0.5);
-
 export const range = (count: number): readonly number[] => Array.from({ length: count }, (_, n) => n);

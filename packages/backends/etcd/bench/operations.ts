@@ -1,9 +1,10 @@
+import { median } from '../../../../tools/bench/statistics.ts';
 import { encodeInstance, systemClock, systemRng } from '@sd/core';
 import { Etcd3 } from 'etcd3';
 import { EtcdServer } from '../../../../tools/servers/index.ts';
 import { Connection } from '../src/connection.ts';
 import { EtcdBackend } from '../src/index.ts';
-import { instanceOf, median, range, timeOf } from './measure.ts';
+import { instanceOf, range, timeOf } from './measure.ts';
 import { figure, printTable } from '../../../../tools/bench/table.ts';
 
 const rounds = 5;
@@ -97,12 +98,15 @@ export async function measureOperations(): Promise<void> {
   raw.close();
   connection.close();
 
-  console.log(`\n## Operations per second, one process (medians of ${rounds} rounds)\n`);
   const rows = [...rates].map(([name, [ours, other]]) => [
     name,
     ...[median(ours), median(other), median(ours) / median(other)].map(figure),
   ]);
-  printTable(['operation', 'sd', 'etcd3', 'sd / etcd3'], rows);
+  printTable(
+    `Operations per second, one process (medians of ${rounds} rounds)`,
+    ['operation', 'sd', 'etcd3', 'sd / etcd3'],
+    rows,
+  );
   console.log(`\n${notes}`);
 }
 

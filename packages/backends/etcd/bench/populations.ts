@@ -39,8 +39,11 @@ export async function measurePopulations(): Promise<void> {
     Promise.all(thousand.map((n) => follow(backend, `orders-${n}`, { logger: silentLogger }).ready())),
   );
 
-  console.log(`\n## A thousand in one process (ttl ${ttl / 1_000} s)\n`);
-  printTable(['', 'ms until all are there', 'connections', 'requests/s from then on'], rows);
+  printTable(
+    `A thousand in one process (ttl ${ttl / 1_000} s)`,
+    ['', 'ms until all are there', 'connections', 'requests/s from then on'],
+    rows,
+  );
 }
 
 const requests = (server: EtcdServer): Promise<number> => server.metric('grpc_server_msg_received_total');

@@ -1,8 +1,9 @@
+import { quantile } from '../../../../tools/bench/statistics.ts';
 import { encodeInstance } from '@sd/core';
 import { Etcd3 } from 'etcd3';
 import { EtcdServer } from '../../../../tools/servers/index.ts';
 import { EtcdBackend } from '../src/index.ts';
-import { instanceOf, quantile } from './measure.ts';
+import { instanceOf } from './measure.ts';
 import { figure, printTable } from '../../../../tools/bench/table.ts';
 
 const times = 2_000;
@@ -53,7 +54,6 @@ export async function measurePropagation(): Promise<void> {
   rawProvider.close();
   rawConsumer.close();
 
-  console.log(`\n## A change, until it is written and seen: ${figure(times)} by each, one at a time\n`);
   const row = (name: string, values: readonly number[]): string[] => [
     name,
     ...[0.5, 0.9, 0.99].map((share) => {
@@ -62,6 +62,7 @@ export async function measurePropagation(): Promise<void> {
     }),
   ];
   printTable(
+    `A change, until it is written and seen: ${figure(times)} by each, one at a time`,
     ['ms', 'p50', 'p90', 'p99'],
     [
       row('etcd3: put(), to the event of its watcher', others),

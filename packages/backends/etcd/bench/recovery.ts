@@ -92,10 +92,8 @@ export async function measureRecovery(): Promise<void> {
     const stage = { server, nodes, mend, leader: () => server.leader() };
     for (const fault of ensemble) rows.push(await recover(fault, stage));
   }
-  console.log(
-    `\n## Recovery: ${providers} providers of ${perProvider} instances each, ttl ${ttl / 1_000} s\n`,
-  );
   printTable(
+    `Recovery: ${providers} providers of ${perProvider} instances each, ttl ${ttl / 1_000} s`,
     [
       'ms after the fault, longest of three',
       'providers are back',

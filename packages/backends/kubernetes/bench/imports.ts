@@ -20,5 +20,5 @@ export async function measureImports(): Promise<void> {
       );
     return [name, median('ms'), median('mb')];
   });
-  printTable(['import', 'ms', 'MB RSS'], rows);
+  printTable('Loading the package', ['import', 'ms', 'MB RSS'], rows);
 }

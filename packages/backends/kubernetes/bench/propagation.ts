@@ -55,7 +55,7 @@ export async function measurePropagation(): Promise<void> {
       .map(([id, atMs]) => atMs - (sentAt.get(id) ?? Number.NaN));
     return [name, String(tookMs.length), figure(percentile(tookMs, 0.5)), figure(percentile(tookMs, 0.99))];
   });
-  printTable(['patch → watch', 'seen', 'p50 ms', 'p99 ms'], rows);
+  printTable('A patch to its watcher', ['patch → watch', 'seen', 'p50 ms', 'p99 ms'], rows);
 
   const api = config.makeApiClient(DiscoveryV1Api);
   const labelSelector = 'kubernetes.io/service-name=web-0';
@@ -74,5 +74,5 @@ export async function measurePropagation(): Promise<void> {
     const perSecond = (1_000 * lookups) / (performance.now() - startedAt);
     rates.push([name, figure(perSecond), figure((user + system) / lookups)]);
   }
-  printTable(['lookup of 10 endpoints, one at a time', '/s', 'CPU us'], rates);
+  printTable('Look-ups', ['lookup of 10 endpoints, one at a time', '/s', 'CPU us'], rates);
 }

@@ -9,7 +9,7 @@ import { figure, printTable } from '../../../../tools/bench/table.ts';
 export async function measureRecovery(): Promise<void> {
   const rows: string[][] = [];
   for (const [name, trouble] of Object.entries(troubles)) rows.push([name, ...(await measure(trouble))]);
-  printTable(['what happens', 'noticed after ms', 'change seen after ms'], rows);
+  printTable('Recovery', ['what happens', 'noticed after ms', 'change seen after ms'], rows);
 }
 
 interface Stage {

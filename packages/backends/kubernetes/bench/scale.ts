@@ -21,6 +21,7 @@ export async function measureScale(): Promise<void> {
   const starts: string[][] = [];
   for (const [services, , slices] of shapes) starts.push(await coldStart(services, slices));
   printTable(
+    'Cold start',
     ['10,000 endpoints, all watched', 'cold start ms', 'CPU ms', 'heap MB', 'requests', 'connections'],
     starts,
   );
@@ -28,6 +29,7 @@ export async function measureScale(): Promise<void> {
   for (const [services, , slices] of shapes)
     for (const [kind, change] of kinds) changes.push(await measureChange(kind, change, services, slices));
   printTable(
+    'A change among 10,000 endpoints',
     ['one endpoint', 'parse and apply p50 ms', 'p99 ms', 'with the snapshot p50 ms', 'p99 ms'],
     changes,
   );

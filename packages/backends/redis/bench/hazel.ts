@@ -1,15 +1,7 @@
-import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { fileURLToPath } from 'node:url';
 import { encodeInstance, type ServiceInstance } from '@sd/core';
 import { Redis } from 'ioredis-5';
+import { loadPeer } from '../../../../tools/bench/peers.ts';
 import { longTtl, type Contestant } from './contestants.ts';
-
-const folder = fileURLToPath(new URL('../../../../tools/bench-peers/', import.meta.url));
-const load = createRequire(`${folder}package.json`);
-
-/** It stands outside the workspaces, so that nobody installs it but who benchmarks. */
-export const hazelIsInstalled = (): boolean => existsSync(`${folder}node_modules/@hazeljs/discovery`);
 
 interface HazelBackend {
   register(instance: object): Promise<void>;
@@ -21,10 +13,10 @@ interface HazelBackend {
 
 /** The Redis backend of @hazeljs/discovery, on the ioredis that it asks for. Its heartbeats are one by one: all at once. */
 export function hazel(url: string): Contestant {
-  const { RedisRegistryBackend } = load('@hazeljs/discovery/dist/backends/redis-backend.js') as {
+  const { RedisRegistryBackend } = loadPeer('@hazeljs/discovery/dist/backends/redis-backend.js') as {
     RedisRegistryBackend: new (client: Redis, options: object) => HazelBackend;
   };
-  const { DiscoveryLogger } = load('@hazeljs/discovery/dist/utils/logger.js') as {
+  const { DiscoveryLogger } = loadPeer('@hazeljs/discovery/dist/utils/logger.js') as {
     DiscoveryLogger: { setLogger(logger: object): void };
   };
   const ignored = (): void => undefined;

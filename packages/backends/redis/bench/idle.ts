@@ -32,7 +32,6 @@ export async function measureIdling(stage: Stage): Promise<void> {
   const seconds = (performance.now() - startedAt) / 1_000;
 
   const title = `${figure(services)} watched services with an instance each, for ${figure(seconds)} s`;
-  console.log(`\n## Idling: ${title} (ttl ${figure(ttl)} ms, pollMs ${figure(pollMs)})\n`);
   const ofServer = (part: keyof typeof after.server): number =>
     (after.server[part] - before.server[part]) / seconds;
   const ofWatcher = (part: keyof typeof after.watcher): number =>
@@ -50,6 +49,7 @@ export async function measureIdling(stage: Stage): Promise<void> {
     ['s to begin all watches, 500 at once', (beginning.wall * services) / 1e6],
   ];
   printTable(
+    `Idling: ${title} (ttl ${figure(ttl)} ms, pollMs ${figure(pollMs)})`,
     ['what', 'value'],
     rows.map(([what, value]) => [what, figure(value)]),
   );

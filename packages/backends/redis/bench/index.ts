@@ -1,6 +1,7 @@
-import { cpus } from 'node:os';
+import { isQuick, runParts } from '../../../../tools/bench/command-line.ts';
+import { withPeers } from '../../../../tools/bench/peers.ts';
+import { printMachine } from '../../../../tools/bench/table.ts';
 import { redisServers } from '../../../../tools/servers/index.ts';
-import { hazelIsInstalled } from './hazel.ts';
 import { measureIdling } from './idle.ts';
 import { measureLookups } from './lookups.ts';
 import { measureOperations } from './operations.ts';
@@ -8,24 +9,16 @@ import { measurePropagation } from './propagation.ts';
 import { measureRecovery } from './recovery.ts';
 import { Stage } from './stage.ts';
 
-const measurements: Readonly<Record<string, (stage: Stage) => Promise<void>>> = {
-  operations: measureOperations,
-  lookups: measureLookups,
-  propagation: measurePropagation,
-  recovery: measureRecovery,
-  idling: measureIdling,
+printMachine(redisServers()[0]?.name ?? 'no Redis');
+const libraries = withPeers() ? (['sd', 'hazel'] as const) : (['sd'] as const);
+const onStage = (measure: (stage: Stage) => Promise<void>) => async (): Promise<void> => {
+  await using stage = new Stage({ quick: isQuick, libraries });
+  await measure(stage);
 };
-
-// `--quick` makes all small; names of measurements run these alone.
-const args = process.argv.slice(2);
-const chosen = args.filter((arg) => arg in measurements);
-const quick = args.includes('--quick');
-const withPeers = !args.includes('--no-peers') && hazelIsInstalled();
-
-const machine = `${cpus().length} x ${cpus()[0]?.model ?? 'unknown CPU'}`;
-console.log(`Node ${process.version}, ${redisServers()[0]?.name ?? 'no Redis'}, ${machine}`);
-if (!withPeers) console.log('Peers: not installed.');
-for (const name of chosen.length > 0 ? chosen : Object.keys(measurements)) {
-  await using stage = new Stage({ quick, libraries: withPeers ? ['sd', 'hazel'] : ['sd'] });
-  await measurements[name]?.(stage);
-}
+await runParts({
+  operations: onStage(measureOperations),
+  lookups: onStage(measureLookups),
+  propagation: onStage(measurePropagation),
+  recovery: onStage(measureRecovery),
+  crowds: onStage(measureIdling),
+});

@@ -1,7 +1,8 @@
+import { median } from '../../../../tools/bench/statistics.ts';
 import type { RedisServer } from '../../../../tools/servers/index.ts';
 import type { ContestantName } from './contestants.ts';
 import type { ContestantTasks } from './contestant.program.ts';
-import { median, medianCost, withServer, type Cost } from './measure.ts';
+import { medianCost, withServer, type Cost } from './measure.ts';
 import { recordBytes } from './population.ts';
 import type { Stage } from './stage.ts';
 import { figure, printTable } from '../../../../tools/bench/table.ts';
@@ -33,7 +34,6 @@ export async function measureLookups(stage: Stage): Promise<void> {
     }
   }
 
-  console.log(`\n## Lookups: ${perService} instances of ${recordBytes} B in each service\n`);
   const rows = series.map(({ library, services, way, costs }) => {
     const base = series.find((other) => other.library === library && other.way === way)?.costs ?? [];
     const { wall, client, server } = medianCost(costs);
@@ -48,7 +48,11 @@ export async function measureLookups(stage: Stage): Promise<void> {
       `${figure(server)} ${times('server')}`,
     ];
   });
-  printTable(['lookup', 'services', 'per second', 'us', 'client CPU us', 'server CPU us'], rows);
+  printTable(
+    `Lookups: ${perService} instances of ${recordBytes} B in each service`,
+    ['lookup', 'services', 'per second', 'us', 'client CPU us', 'server CPU us'],
+    rows,
+  );
   console.log(
     `\nMedians of ${rounds} rounds. (…x): beside 10 services, the median of the ratios in each round. Bar at 10,000: 1.2x.`,
   );

@@ -1,3 +1,4 @@
+import { median } from '../../../../tools/bench/statistics.ts';
 import type { RedisServer } from '../../../../tools/servers/index.ts';
 
 /** What a step takes, in microseconds: by the clock, and of the CPU of the client and of the server. */
@@ -47,11 +48,4 @@ export async function serverCpuUs(server: RedisServer): Promise<number> {
 export function medianCost(costs: readonly Cost[]): Cost {
   const of = (part: keyof Cost): number => median(costs.map((cost) => cost[part]));
   return { wall: of('wall'), client: of('client'), server: of('server') };
-}
-
-export const median = (values: readonly number[]): number => quantile(values, 0.5);
-
-export function quantile(values: readonly number[], share: number): number {
-  const sorted = [...values].sort((left, right) => left - right);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
 }

@@ -29,9 +29,6 @@ export async function measureOperations(stage: Stage): Promise<void> {
     }
   }
 
-  console.log(
-    `\n## Operations: ${figure(all)} instances of ${recordBytes} B in ${services} services, one process\n`,
-  );
   const names = [...new Set(stepsOfRound(all).map(({ name }) => name))];
   const rows = names.map((name) => {
     const costs = entrants.map((entrant) => medianCost(entrant.costs.get(name) ?? []));
@@ -44,7 +41,11 @@ export async function measureOperations(stage: Stage): Promise<void> {
     'client CPU us',
     'server CPU us',
   ]);
-  printTable(['operation', ...heads, ...(entrants.length > 1 ? ['sd / hazel'] : [])], rows);
+  printTable(
+    `Operations: ${figure(all)} instances of ${recordBytes} B in ${services} services, one process`,
+    ['operation', ...heads, ...(entrants.length > 1 ? ['sd / hazel'] : [])],
+    rows,
+  );
   console.log(`\nMedians of ${rounds} rounds. ${notes.join(' ')}`);
   const renewal = medianCost(entrants[0]?.costs.get(renewing) ?? []);
   console.log(`sd renews ${figure(1e6 / renewal.wall)} instances/s (bar: 80,000).`);

@@ -1,4 +1,4 @@
-import { quantile } from './measure.ts';
+import { quantile } from '../../../../tools/bench/statistics.ts';
 import type { Way } from './propagation-ways.ts';
 import type { PublisherTasks } from './publisher.program.ts';
 import type { Stage } from './stage.ts';
@@ -24,7 +24,6 @@ export async function measurePropagation(stage: Stage): Promise<void> {
   await publisher.ask('change', { times });
   const latencies = await subscriber.ask('latencies', undefined);
 
-  console.log(`\n## A change, from one process to another: ${figure(times)} each way, one at a time\n`);
   const [base] = ways.map(([way]) => latencies[way]);
   const rows = ways.map(([way, name]) => {
     const cells = [0.5, 0.9, 0.99].map((share) => {
@@ -33,6 +32,10 @@ export async function measurePropagation(stage: Stage): Promise<void> {
     });
     return [name, figure(latencies[way].length), ...cells];
   });
-  printTable(['us', 'arrived', 'p50', 'p90', 'p99'], rows);
+  printTable(
+    `A change, from one process to another: ${figure(times)} each way, one at a time`,
+    ['us', 'arrived', 'p50', 'p90', 'p99'],
+    rows,
+  );
   console.log('\nMessages are equally long. (…x): beside PUBLISH. Bar of p99: 1.5x.');
 }

@@ -1,7 +1,7 @@
+import { median } from '../../../../tools/bench/statistics.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RedisServer } from '../../../../tools/servers/index.ts';
 import { serviceKeys } from '../src/service-keys.ts';
-import { median } from './measure.ts';
 import { serviceName } from './population.ts';
 import type { ProviderTasks } from './providers.program.ts';
 import type { Stage } from './stage.ts';
@@ -36,13 +36,13 @@ export async function measureRecovery(stage: Stage): Promise<void> {
     times.push(back);
   }
 
-  console.log(`\n## Recovery: ${figure(all)} instances of ${providers} providers, ttl ${ttl / 1_000} s\n`);
   const cells = shares.map((_, place) => times.map((back) => back[place] ?? Number.NaN));
   const row = (name: string, pick: (values: readonly number[]) => number): string[] => [
     name,
     ...cells.map((values) => figure(pick(values))),
   ];
   printTable(
+    `Recovery: ${figure(all)} instances of ${providers} providers, ttl ${ttl / 1_000} s`,
     ['seconds after the restart', 'half is back', '99 % is back', 'all are back'],
     [row(`median of ${rounds}`, median), row('longest', (values) => Math.max(...values))],
   );

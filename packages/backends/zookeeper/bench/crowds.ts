@@ -1,6 +1,6 @@
+import { printTable } from '../../../../tools/bench/table.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { instance, type Stage } from './stage.ts';
-import { printTable } from './table.ts';
 
 const windowMs = 10_000;
 

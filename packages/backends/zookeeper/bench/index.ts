@@ -1,24 +1,19 @@
-import { cpus } from 'node:os';
+import { runParts } from '../../../../tools/bench/command-line.ts';
+import { printMachine } from '../../../../tools/bench/table.ts';
 import { measureCrowds } from './crowds.ts';
 import { measureOperations } from './operations.ts';
 import { measurePropagation } from './propagation.ts';
 import { measureRecovery } from './recovery.ts';
 import { Stage } from './stage.ts';
 
-const measurements: Readonly<Record<string, (stage: Stage) => Promise<void>>> = {
-  operations: measureOperations,
-  propagation: measurePropagation,
-  crowds: measureCrowds,
-};
-
-// Names of measurements run these alone.
-const args = process.argv.slice(2);
-const isChosen = (name: string): boolean => args.length === 0 || args.includes(name);
-
-console.log(`Node ${process.version}, ZooKeeper, ${cpus().length} x ${cpus()[0]?.model ?? 'unknown CPU'}`);
-for (const [name, measure] of Object.entries(measurements)) {
-  if (!isChosen(name)) continue;
+printMachine('ZooKeeper');
+const onStage = (measure: (stage: Stage) => Promise<void>) => async (): Promise<void> => {
   await using stage = await Stage.open();
   await measure(stage);
-}
-if (isChosen('recovery')) await measureRecovery();
+};
+await runParts({
+  operations: onStage(measureOperations),
+  propagation: onStage(measurePropagation),
+  crowds: onStage(measureCrowds),
+  recovery: measureRecovery,
+});

@@ -1,7 +1,8 @@
+import { quantile } from '../../../../tools/bench/statistics.ts';
+import { printTable } from '../../../../tools/bench/table.ts';
 import type { Lease } from '@sd/core';
 import { create, getChildren, getData, multiRead, remove, setData } from '../src/protocol/requests.ts';
 import { instance, openAcl, type Stage } from './stage.ts';
-import { printTable, quantile } from './table.ts';
 
 const count = 1_000;
 const rounds = 5;

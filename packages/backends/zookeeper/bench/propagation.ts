@@ -1,7 +1,8 @@
+import { quantile } from '../../../../tools/bench/statistics.ts';
+import { printTable } from '../../../../tools/bench/table.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { addRecursiveWatch, create, getData, setData } from '../src/protocol/requests.ts';
 import { instance, openAcl, type Stage } from './stage.ts';
-import { printTable, quantile } from './table.ts';
 
 const times = 1_000;
 

@@ -1,10 +1,10 @@
+import { printTable } from '../../../../tools/bench/table.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { seededRng, type Lease, type Rng } from '@sd/core';
 import { FaultProxy, realTime, silentLogger, ViewRecorder } from '@sd/testkit';
 import { ZooKeeperEnsemble } from '../../../../tools/servers/index.ts';
 import { ZooKeeperBackend } from '../src/index.ts';
 import { instance } from './stage.ts';
-import { printTable } from './table.ts';
 
 const ttl = 4_000;
 const count = 100;

@@ -1,12 +1,11 @@
-import { cpus, loadavg } from 'node:os';
-import { figure, printTable } from '../../../../tools/bench/table.ts';
+import { isQuick } from '../../../../tools/bench/command-line.ts';
+import { median, quantile } from '../../../../tools/bench/statistics.ts';
+import { figure, printMachine, printTable } from '../../../../tools/bench/table.ts';
 import { contestantNames, type ContestantName } from './contestants.ts';
 import type { Figures, Round } from './load.program.ts';
 import { Program } from './program.ts';
 
-// `--quick` makes it short, to see that it works.
-const quick = process.argv.includes('--quick');
-const [rounds, ms] = quick ? [6, 200] : [100, 200];
+const [rounds, ms] = isQuick ? [6, 200] : [100, 200];
 const warmUps = 3;
 const callers = 50;
 
@@ -22,11 +21,10 @@ for (let round = -warmUps; round < rounds; round += 1) {
   }
 }
 
-const machine = `${cpus().length} x ${cpus()[0]?.model ?? 'unknown CPU'}`;
-console.log(`Node ${process.version}, ${machine}, load ${(loadavg()[0] ?? 0).toFixed(1)}`);
-console.log(`Unary, 3 servers, ${callers} calls at once: medians of ${rounds} rounds of ${ms} ms, in turn\n`);
+printMachine();
 const peers = measured.get('round_robin') ?? [];
 printTable(
+  `Unary, 3 servers, ${callers} calls at once: medians of ${rounds} rounds of ${ms} ms, in turn`,
   ['', 'calls/s', 'of round_robin', 'quartiles', 'client CPU us/call', 'CPU of round_robin'],
   [...measured].map(([name, list]) => {
     const ofPeer = (read: (figures: Figures) => number): number[] =>
@@ -34,16 +32,11 @@ printTable(
     const rates = ofPeer(({ perSecond }) => perSecond);
     return [
       name,
-      figure(quantile(list.map(({ perSecond }) => perSecond))),
-      quantile(rates).toFixed(3),
+      figure(median(list.map(({ perSecond }) => perSecond))),
+      median(rates).toFixed(3),
       `${quantile(rates, 0.25).toFixed(3)} - ${quantile(rates, 0.75).toFixed(3)}`,
-      figure(quantile(list.map(({ cpuUs }) => cpuUs))),
-      quantile(ofPeer(({ cpuUs }) => cpuUs)).toFixed(3),
+      figure(median(list.map(({ cpuUs }) => cpuUs))),
+      median(ofPeer(({ cpuUs }) => cpuUs)).toFixed(3),
     ];
   }),
 );
-
-function quantile(values: readonly number[], share = 0.5): number {
-  const sorted = [...values].sort((left, right) => left - right);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
-}

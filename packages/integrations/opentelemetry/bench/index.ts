@@ -1,10 +1,11 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { figure, printTable } from '../../../../tools/bench/table.ts';
+import { isQuick } from '../../../../tools/bench/command-line.ts';
+import { median } from '../../../../tools/bench/statistics.ts';
+import { figure, printMachine, printTable } from '../../../../tools/bench/table.ts';
 import { modes } from './modes.ts';
 
-const quick = process.argv.includes('--quick');
-const [rounds, calls] = quick ? [3, 5_000] : [15, 20_000];
+const [rounds, calls] = isQuick ? [3, 5_000] : [15, 20_000];
 
 // Without the condition that resolves packages to their sources: what is measured is what is published.
 const execArgv = process.execArgv.filter((argument) => !argument.startsWith('--conditions'));
@@ -24,13 +25,10 @@ for (let round = -2; round < rounds; round += 1) {
 }
 for (const { worker } of entrants) worker.disconnect();
 
-const median = (values: readonly number[]): number =>
-  values.toSorted((one, two) => one - two)[values.length >> 1] ?? Number.NaN;
 const base = median(entrants[0]?.times ?? []);
-console.log(
-  `Node ${process.version}; CPU time per discovery.call() of one attempt, median of ${rounds} rounds of ${calls} calls.\n`,
-);
+printMachine();
 printTable(
+  `CPU time per discovery.call() of one attempt: medians of ${rounds} rounds of ${calls} calls, in turn`,
   ['', 'us per call', 'more', 'ratio'],
   entrants.map(({ name, times }) => {
     const time = median(times);

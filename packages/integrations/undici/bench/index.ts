@@ -1,18 +1,17 @@
-import { cpus } from 'node:os';
+import { chosenParts, isQuick } from '../../../../tools/bench/command-line.ts';
 import { Program } from '../../../../tools/bench/program.ts';
 import { median, quantile } from '../../../../tools/bench/statistics.ts';
-import { figure, printTable } from '../../../../tools/bench/table.ts';
+import { figure, printMachine, printTable } from '../../../../tools/bench/table.ts';
 import { contestants, type ContestantName } from './contestants.ts';
 import type { LoadTasks } from './load.program.ts';
 import type { ServersTasks } from './servers.program.ts';
 
-// `--quick` makes it short, to see that it works; `--only request` runs contestants of this beginning.
-const args = process.argv.slice(2);
-const only = args.includes('--only') ? (args[args.indexOf('--only') + 1] ?? '') : '';
-const [rounds, ms] = args.includes('--quick') ? [5, 300] : [31, 500];
+const [rounds, ms] = isQuick ? [5, 300] : [31, 500];
 const concurrency = 50;
 const baselines = { request: 'request: Pools by hand', fetch: 'fetch: Pools by hand' } as const;
 
+// A part is what names of contestants begin with: `request`, `fetch`.
+const [only = ''] = chosenParts;
 const names = (Object.keys(contestants) as ContestantName[]).filter((name) => name.startsWith(only));
 await using servers = new Program<ServersTasks>(new URL('servers.program.ts', import.meta.url));
 await using load = new Program<LoadTasks>(new URL('load.program.ts', import.meta.url));
@@ -27,8 +26,7 @@ for (let round = -warmUps; round < rounds; round += 1) {
   }
 }
 
-console.log(`Node ${process.version}, ${cpus().length} x ${cpus()[0]?.model ?? 'unknown CPU'}`);
-console.log(`3 servers, ${concurrency} requests at once, medians of ${rounds} rounds of ${ms / 1_000} s\n`);
+printMachine();
 const rows = names.map((name) => {
   const figures = measured.get(name) ?? [];
   const base = measured.get(name.startsWith('fetch') ? baselines.fetch : baselines.request) ?? [];
@@ -43,4 +41,8 @@ const rows = names.map((name) => {
     figure(median(added)),
   ];
 });
-printTable(['', 'requests/s', 'of Pools by hand', 'quartiles', 'CPU us/request', 'more than by hand'], rows);
+printTable(
+  `3 servers, ${concurrency} requests at once: medians of ${rounds} rounds of ${ms / 1_000} s, in turn`,
+  ['', 'requests/s', 'of Pools by hand', 'quartiles', 'CPU us/request', 'more than by hand'],
+  rows,
+);
