@@ -13,7 +13,7 @@ const reasons = { allowThrowingAny: true, allowThrowingUnknown: true };
 const tests = ['**/{test,bench}/**', '**/*.test.ts'];
 
 export default defineConfig(
-  { ignores: ['**/dist/', '**/coverage/', '.nx/', '.servers/', '.tmp/'] },
+  { ignores: ['**/dist/', '**/coverage/', '.nx/', '.servers/', '.tmp/', 'docs/.vitepress/cache/'] },
   { linterOptions: { reportUnusedDisableDirectives: 'error' } },
   js.configs.recommended,
   {
@@ -57,7 +57,7 @@ export default defineConfig(
     files: ['**/*.{js,mjs,cjs}'],
     languageOptions: { globals: { console: false, process: false, URL: false, fetch: false } },
   },
-  { files: ['*.config.ts'], rules: { 'no-restricted-syntax': 'off' } },
+  { files: ['*.config.ts', 'docs/.vitepress/config.ts'], rules: { 'no-restricted-syntax': 'off' } },
   {
     files: ['packages/**/src/**'],
     ignores: ['packages/core/src/logger.ts'],

@@ -14,17 +14,22 @@ export interface Block {
   readonly code: string;
 }
 
-/** The blocks of every README and of everything in docs/. */
-export function documentedBlocks(): readonly Block[] {
-  const inDocs = existsSync(join(root, 'docs')) ? readdirSync(join(root, 'docs'), { recursive: true }) : [];
+/** The Markdown files that people read: every README and everything in docs/ that is written by hand. */
+export function documentedFiles(): readonly string[] {
+  const inDocs = readdirSync(join(root, 'docs'), { recursive: true }).map((name) => `docs/${String(name)}`);
   return [
     'README.md',
     'CONTRIBUTING.md',
-    ...inDocs.map((name) => `docs/${String(name)}`).filter((name) => name.endsWith('.md')),
+    'SECURITY.md',
+    'tools/sim/README.md',
+    ...inDocs.filter((file) => file.endsWith('.md') && !file.startsWith('docs/api/')),
     ...workspacePackages().map(({ folder }) => `${folder}/README.md`),
-  ]
-    .filter((file) => existsSync(join(root, file)))
-    .flatMap((file) => blocksOf(file, readFileSync(join(root, file), 'utf8')));
+  ].filter((file) => existsSync(join(root, file)));
+}
+
+/** All blocks of these. */
+export function documentedBlocks(): readonly Block[] {
+  return documentedFiles().flatMap((file) => blocksOf(file, readFileSync(join(root, file), 'utf8')));
 }
 
 export function blocksOf(file: string, markdown: string): readonly Block[] {
