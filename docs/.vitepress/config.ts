@@ -1,4 +1,4 @@
-import { relative } from 'node:path';
+import { dirname, relative } from 'node:path';
 import { defineConfig, type DefaultTheme } from 'vitepress';
 import { anchorOf } from '../../tools/docs/links.ts';
 import { pageOf, repository, siteHref } from '../../tools/docs/site.ts';
@@ -53,20 +53,13 @@ export default defineConfig({
           ['A backend', '/own-backend'],
           ['Strategies and layers', '/own-strategies-and-layers'],
         ]),
-        packageList('Packages', 'packages/'),
-        packageList('Backends', 'packages/backends/'),
-        packageList('Integrations', 'packages/integrations/'),
+        ...packages('/packages/'),
         pages('The project', [
           ['Contributing', '/contributing'],
           ['Simulator', '/simulator'],
         ]),
       ],
-      '/api/': [
-        pages(
-          'API reference',
-          publishedPackages().map(({ name }) => [name, `/api/${name}`]),
-        ),
-      ],
+      '/api/': packages('/api/@sd/'),
     },
     outline: [2, 3],
     search: { provider: 'local' },
@@ -78,11 +71,18 @@ function pages(text: string, items: readonly (readonly [string, string])[]): Def
   return { text, items: items.map(([item, link]) => ({ text: item, link })) };
 }
 
-/** The packages right in a folder. */
-function packageList(text: string, parent: string): DefaultTheme.SidebarItem {
-  const inside = publishedPackages().filter(({ folder, name }) => folder === name.replace('@sd/', parent));
-  return pages(
-    text,
-    inside.map(({ name }) => [name, name.replace('@sd/', '/packages/')]),
-  );
+/** @param link of their pages, up to the name */
+function packages(link: string): DefaultTheme.SidebarItem[] {
+  const groups = {
+    Packages: 'packages',
+    Backends: 'packages/backends',
+    Integrations: 'packages/integrations',
+  };
+  return Object.entries(groups).map(([text, parent]) => {
+    const inside = publishedPackages().filter(({ folder }) => dirname(folder) === parent);
+    return pages(
+      text,
+      inside.map(({ name }) => [name, name.replace('@sd/', link)]),
+    );
+  });
 }

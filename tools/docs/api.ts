@@ -1,11 +1,11 @@
 import { join } from 'node:path';
 import { Application, ReflectionKind } from 'typedoc';
 import type { PluginOptions } from 'typedoc-plugin-markdown';
-import { publishedPackages, root } from '../workspace.ts';
-import { repository } from './site.ts';
+import { publishedPackages, root, type WorkspacePackage } from '../workspace.ts';
 
 // Writes the API reference of all packages as Markdown, a page for each, which VitePress then takes as its own.
-const packages = publishedPackages();
+// What several export is told of in the first, so those come first that others stand on.
+const packages = publishedPackages().toSorted((one, other) => height(one) - height(other));
 const markdown: Partial<PluginOptions> = {
   entryFileName: 'index',
   hideBreadcrumbs: true,
@@ -23,8 +23,7 @@ const app = await Application.bootstrapWithPlugins({
   readme: 'none',
   router: 'module',
   skipErrorChecking: true, // that is what `typecheck` is for
-  disableGit: true,
-  sourceLinkTemplate: `${repository}/blob/main/packages/{path}#L{line}`, // paths begin where all packages are
+  disableSources: true,
   excludeInternal: true,
   excludeExternals: true,
   logLevel: 'Error',
@@ -35,8 +34,15 @@ const app = await Application.bootstrapWithPlugins({
 const project = await app.convert();
 if (project === undefined) throw new Error('typedoc could not read the packages');
 for (const module of project.getChildrenByKind(ReflectionKind.Module)) {
-  const ofModule = packages.find(({ folder }) => module.sources?.[0]?.fileName.startsWith(`${folder}/`));
-  module.name = ofModule?.name ?? module.name;
+  const source = packages.find(({ folder }) => module.name === `${folder}/src`);
+  if (source === undefined) throw new Error(`${module.name} is no package`);
+  module.name = source.name;
 }
 await app.generateOutputs(project);
 if (app.logger.hasErrors()) process.exit(1);
+
+function height({ manifest }: WorkspacePackage): number {
+  const names = Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies });
+  const below = publishedPackages().filter(({ name }) => names.includes(name));
+  return 1 + Math.max(0, ...below.map(height));
+}
