@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { defineConfig, type Plugin } from 'vitest/config';
 import { workspacePackages } from './tools/workspace.ts';
 
-/** Tests of these mostly wait for servers: they come last, and more at once than there are cores. */
+/** Tests of these mostly wait, most of them for servers: they come last, and more at once than there are cores. */
 const onServers = new Set([
   '@sd/redis',
   '@sd/consul',
@@ -10,6 +10,7 @@ const onServers = new Set([
   '@sd/zookeeper',
   '@sd/kubernetes',
   '@sd/dns',
+  'example-own-backend',
 ]);
 const whileWaiting = {
   maxWorkers: availableParallelism() + 1,
