@@ -4,6 +4,33 @@ import { anchorOf } from '../../tools/docs/links.ts';
 import { pageOf, repository, siteHref } from '../../tools/docs/site.ts';
 import { publishedPackages, root } from '../../tools/workspace.ts';
 
+const sidebar: Record<string, DefaultTheme.SidebarItem[]> = {
+  '/': [
+    group('Begin', [
+      ['What it is', '/'],
+      ['Getting started', '/getting-started'],
+      ['Concepts', '/concepts'],
+      ['The demo', '/demo'],
+    ]),
+    group('In production', [
+      ['Operating it', '/operating'],
+      ['Failure modes', '/failure-modes'],
+      ['Telemetry', '/telemetry'],
+      ['Migrating to it', '/migrating'],
+    ]),
+    group('Your own', [
+      ['A backend', '/own-backend'],
+      ['Strategies and layers', '/own-strategies-and-layers'],
+    ]),
+    ...packages('/packages/'),
+    group('The project', [
+      ['Contributing', '/contributing'],
+      ['Simulator', '/simulator'],
+    ]),
+  ],
+  '/api/': packages('/api/@sd/'),
+};
+
 // The pages are the files of the repository: docs/, the READMEs, and what tools/docs/api.ts writes.
 export default defineConfig({
   title: 'sd',
@@ -29,45 +56,27 @@ export default defineConfig({
     },
   },
   vite: { publicDir: false, build: { chunkSizeWarningLimit: 2_000 } }, // the index of the search is one chunk
+  // VitePress looks at the links of pages alone.
+  buildEnd({ pages, rewrites }) {
+    const links = pages.map((file) => `/${(rewrites.map[file] ?? file).replace(/(index)?\.md$/, '')}`);
+    const listed = Object.values(sidebar).flatMap((groups) => groups.flatMap(({ items = [] }) => items));
+    const dead = listed.flatMap(({ link = '' }) => (links.includes(link) ? [] : [link]));
+    if (dead.length > 0) throw new Error(`The sidebar has dead links: ${dead.join(' ')}`);
+  },
   themeConfig: {
     nav: [
       { text: 'Guide', link: '/getting-started', activeMatch: '^/(?!api/|packages/)' },
       { text: 'Packages', link: '/packages/client', activeMatch: '^/packages/' },
       { text: 'API', link: '/api/', activeMatch: '^/api/' },
     ],
-    sidebar: {
-      '/': [
-        pages('Begin', [
-          ['What it is', '/'],
-          ['Getting started', '/getting-started'],
-          ['Concepts', '/concepts'],
-          ['The demo', '/demo'],
-        ]),
-        pages('In production', [
-          ['Operating it', '/operating'],
-          ['Failure modes', '/failure-modes'],
-          ['Telemetry', '/telemetry'],
-          ['Migrating to it', '/migrating'],
-        ]),
-        pages('Your own', [
-          ['A backend', '/own-backend'],
-          ['Strategies and layers', '/own-strategies-and-layers'],
-        ]),
-        ...packages('/packages/'),
-        pages('The project', [
-          ['Contributing', '/contributing'],
-          ['Simulator', '/simulator'],
-        ]),
-      ],
-      '/api/': packages('/api/@sd/'),
-    },
+    sidebar,
     outline: [2, 3],
     search: { provider: 'local' },
     socialLinks: [{ icon: 'github', link: repository }],
   },
 });
 
-function pages(text: string, items: readonly (readonly [string, string])[]): DefaultTheme.SidebarItem {
+function group(text: string, items: readonly (readonly [string, string])[]): DefaultTheme.SidebarItem {
   return { text, items: items.map(([item, link]) => ({ text: item, link })) };
 }
 
@@ -80,7 +89,7 @@ function packages(link: string): DefaultTheme.SidebarItem[] {
   };
   return Object.entries(groups).map(([text, parent]) => {
     const inside = publishedPackages().filter(({ folder }) => dirname(folder) === parent);
-    return pages(
+    return group(
       text,
       inside.map(({ name }) => [name, name.replace('@sd/', link)]),
     );
