@@ -1,0 +1,36 @@
+import type { Address, StorePlace } from './places.ts';
+
+/** A store of a run, and what can be done to it. */
+export interface ChaosStore extends AsyncDisposable {
+  /** Where proxies stand in front of it; none where it is no server. */
+  readonly addresses: readonly Address[];
+  /** For a process that reaches it at these addresses instead. */
+  placeAt(addresses: readonly Address[]): StorePlace;
+  kill(): Promise<void>;
+  /** Resolves when it serves again. */
+  start(options: { readonly keepData: boolean }): Promise<void>;
+  freeze(): void;
+  thaw(): void;
+  /** Puts these instances into the store, and no others, where instances do not do that themselves. */
+  publish?(entries: readonly PublishedEntry[]): Promise<void>;
+}
+
+/** What is to be found in a store that only reads. */
+export interface PublishedEntry {
+  readonly name: string;
+  readonly port: number;
+  readonly isLeaving: boolean;
+}
+
+export interface StoreTraits {
+  /** What can be tried on it; for a file there is no link to cut. */
+  readonly faults: {
+    readonly kill: boolean;
+    readonly wipe: boolean;
+    readonly freeze: boolean;
+    readonly links: boolean;
+  };
+  /** Whether views say that they are stale while it is away. */
+  readonly saysStale: boolean;
+  readonly start: () => Promise<ChaosStore>;
+}

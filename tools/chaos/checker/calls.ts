@@ -1,0 +1,119 @@
+import { pace } from '../pace.ts';
+import { troublesOf } from './affairs.ts';
+import { bounds } from './bounds.ts';
+import { overlaps, type Call, type Consumer, type Facts, type Provider } from './facts.ts';
+import type { Invariant } from './violation.ts';
+
+export const callsKeepTheirDeadline: Invariant = {
+  name: 'no call lasts longer than its deadline',
+  violations: (facts) =>
+    facts.consumers.flatMap(({ who, calls, exit }) =>
+      calls.flatMap(({ call, from, to }) => {
+        // Those that a consumer never ended, it has hung on until it left.
+        const tookMs = Math.min(to, exit?.t ?? facts.overAt) - from;
+        if (tookMs <= pace.deadlineMs + bounds.deadlineSlackMs) return [];
+        return [{ t: from, who, text: `call ${call} took ${tookMs.toFixed(0)} ms` }];
+      }),
+    ),
+};
+
+export const failuresHaveCodes: Invariant = {
+  name: 'every failure has a code of its own',
+  violations: (facts) => [
+    ...facts.consumers.flatMap(({ who, calls }) =>
+      calls.flatMap(({ call, to, failure }) => {
+        if (failure === undefined || failure.code?.startsWith('ERR_SD_') === true) return [];
+        return [{ t: to, who, text: `call ${call} failed with ${String(failure.code)}: ${failure.text}` }];
+      }),
+    ),
+    ...facts.providers.flatMap(({ who, states }) =>
+      states.flatMap(({ t, value, code }) => {
+        if (value !== 'lost' || code === 'ERR_SD_LEASE_LOST') return [];
+        return [{ t, who, text: `it lost its registration with the code ${String(code)}` }];
+      }),
+    ),
+  ],
+};
+
+/**
+ * A call must not fail while somebody was there for all of it: alive, not frozen, in the view of its consumer as one that
+ * takes requests, and not spared for what it or its predecessor at the same address did a moment ago.
+ */
+export const callsSucceed: Invariant = {
+  name: 'no call fails while a healthy provider can be reached',
+  violations: (facts) =>
+    facts.consumers.flatMap((consumer) =>
+      consumer.calls.flatMap((call) => {
+        const { failure } = call;
+        if (failure === undefined || call.to > Math.min(facts.overAt, consumer.toldAt)) return [];
+        const good = facts.providers.filter((provider) => isGoodFor(call, provider, consumer, facts));
+        if (good.length === 0) return [];
+        const names = good.map(({ who }) => who).join(', ');
+        const text = `call ${call.call} failed with ${failure.code ?? 'no code'} though there was ${names}: ${failure.text}`;
+        return [{ t: call.to, who: consumer.who, text }];
+      }),
+    ),
+};
+
+function isGoodFor(call: Call, provider: Provider, consumer: Consumer, { providers }: Facts): boolean {
+  const { port, listeningAt, goneAt, frozen } = provider;
+  if (listeningAt > call.from || goneAt <= call.to) return false;
+  const recently = { from: call.from - bounds.ejectedMs, to: call.to };
+  if (frozen.some((interval) => overlaps(interval, recently))) return false;
+  const hadAnother = providers.some(
+    (other) =>
+      other !== provider &&
+      other.port === port &&
+      other.goneAt > recently.from &&
+      other.listeningAt < call.to,
+  );
+  if (hadAnother) return false;
+  const views = consumer.views.filter((view) => overlaps(view, call));
+  // Nobody can be called before the first view.
+  return (
+    views.length > 0 &&
+    (views[0]?.from ?? 0) <= call.from &&
+    views.every(({ serving }) => serving.includes(port))
+  );
+}
+
+export const drainedAreLeftAlone: Invariant = {
+  name: 'nobody calls an instance whose drain has ended',
+  violations: (facts) =>
+    facts.providers
+      .filter(({ drainedAt }) => drainedAt < facts.overAt)
+      .flatMap((provider) =>
+        facts.consumers.flatMap(({ who, calls }) =>
+          calls
+            .flatMap(({ call, attempts }) => attempts.map((attempt) => ({ call, ...attempt })))
+            .filter(({ t, port }) => port === provider.port && t > provider.drainedAt && t < facts.overAt)
+            .filter(({ t }) => couldKnow(facts, provider, who, t))
+            .map(({ t, call }) => ({ t, who, text: `call ${call} was sent to ${provider.who}` })),
+        ),
+      ),
+};
+
+/** Whoever was out of touch with the store meanwhile was not told; and a port may have a new owner. */
+function couldKnow(facts: Facts, provider: Provider, consumer: string, t: number): boolean {
+  const span = { from: provider.toldAt - bounds.backMs - bounds.doubtMs, to: t };
+  const isAnother = facts.providers.some(
+    (other) => other !== provider && other.port === provider.port && other.listeningAt > provider.listeningAt,
+  );
+  return !isAnother && !troublesOf(facts, consumer, provider.who).some((trouble) => overlaps(trouble, span));
+}
+
+/** A run in which hardly anybody called has shown nothing. */
+export const loadIsReal: Invariant = {
+  name: 'consumers call at their rate, and are answered',
+  violations: (facts) =>
+    facts.consumers.flatMap(({ who, calls }) => {
+      const since = calls[0]?.from ?? facts.begunAt;
+      const due = (Math.min(facts.overAt) - since) / pace.callEveryMs;
+      const answered = calls.filter(({ to, failure }) => to < Infinity && failure === undefined).length;
+      if (calls.length >= leastShare * due && answered > 0) return [];
+      const text = `${calls.length} of ${due.toFixed(0)} due calls were made, ${answered} answered`;
+      return [{ t: facts.overAt, who, text }];
+    }),
+};
+
+const leastShare = 0.6;

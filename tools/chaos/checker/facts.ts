@@ -1,0 +1,196 @@
+import type { FaultName, HistoryEvent, Role } from '../history.ts';
+
+/** What a history says, arranged by what it is about. Times are those of the history. */
+export interface Facts {
+  readonly providers: readonly Provider[];
+  readonly consumers: readonly Consumer[];
+  /** What was wrong with the store, or with somebody's way to it. */
+  readonly troubles: readonly Trouble[];
+  /** Everything was there for the first time. */
+  readonly begunAt: number;
+  /** The last fault had ended; Infinity while there are some. */
+  readonly calmAt: number;
+  /** The observation ended; until then, now. */
+  readonly overAt: number;
+  /** Ports that a fresh client found. */
+  readonly listed: ReadonlyMap<'calm' | 'ended', readonly number[]>;
+}
+
+export interface Interval {
+  readonly from: number;
+  /** Infinity: it has not ended. */
+  readonly to: number;
+}
+
+interface Process {
+  readonly who: string;
+  readonly role: Role;
+  /** When it was told to leave, whatever for. */
+  readonly toldAt: number;
+  readonly exit: Exit | undefined;
+  readonly uncaught: readonly { readonly t: number; readonly text: string }[];
+}
+
+export interface Exit {
+  readonly t: number;
+  readonly code: number | null;
+  readonly signal: string | null;
+  readonly killed: boolean;
+}
+
+export interface Provider extends Process {
+  readonly port: number;
+  readonly listeningAt: number;
+  readonly states: readonly {
+    readonly t: number;
+    readonly value: string;
+    readonly code?: string | undefined;
+  }[];
+  readonly frozen: readonly Interval[];
+  /** Its server was closed and it had deregistered, as far as the store let it. */
+  readonly drainedAt: number;
+  /** It answered nothing any more, whatever the reason. */
+  readonly goneAt: number;
+}
+
+export interface Consumer extends Process {
+  readonly views: readonly View[];
+  readonly calls: readonly Call[];
+}
+
+export interface View extends Interval {
+  readonly state: string;
+  readonly held: number;
+  readonly ports: readonly number[];
+  readonly serving: readonly number[];
+}
+
+export interface Call extends Interval {
+  readonly call: number;
+  readonly attempts: readonly { readonly t: number; readonly port: number; readonly as: string }[];
+  /** Undefined: it answered, or has not ended. */
+  readonly failure: { readonly code: string | undefined; readonly text: string } | undefined;
+}
+
+export interface Trouble extends Interval {
+  readonly fault: FaultName;
+  /** `store`, or the process whose way it is. */
+  readonly of: string;
+  /** Whether it is out of reach, and not only slow. */
+  readonly isAway: boolean;
+}
+
+const storeFaults: readonly FaultName[] = ['kill-store', 'wipe-store', 'freeze-store'];
+const linkFaults: readonly FaultName[] = ['cut-off', 'refuse', 'reset', 'slow-link'];
+
+export function factsOf(history: readonly HistoryEvent[]): Facts {
+  const last = history.at(-1)?.t ?? 0;
+  const timeOf = (kind: HistoryEvent['kind']): number =>
+    history.find((event) => event.kind === kind)?.t ?? Infinity;
+  const overAt = Math.min(timeOf('over'), last);
+  const spawned = history.flatMap((event) => (event.kind === 'spawned' ? [event] : []));
+  const own = (who: string): readonly HistoryEvent[] => history.filter((event) => event.who === who);
+  return {
+    providers: spawned.flatMap(({ who, role }) =>
+      role === 'provider' ? [providerOf(who, own(who), history)] : [],
+    ),
+    consumers: spawned.flatMap(({ who, role }) => (role === 'consumer' ? [consumerOf(who, own(who))] : [])),
+    troubles: intervalsOf(history, [...storeFaults, ...linkFaults]).flatMap(({ fault, targets, from, to }) =>
+      targets.map((of) => ({ fault, of, from, to, isAway: fault !== 'slow-link' })),
+    ),
+    begunAt: timeOf('begun'),
+    calmAt: timeOf('calm'),
+    overAt,
+    listed: new Map(history.flatMap((event) => (event.kind === 'listed' ? [[event.when, event.ports]] : []))),
+  };
+}
+
+export const overlaps = (one: Interval, other: Interval): boolean =>
+  one.from <= other.to && other.from <= one.to;
+
+function providerOf(who: string, own: readonly HistoryEvent[], history: readonly HistoryEvent[]): Provider {
+  const process = processOf(who, 'provider', own);
+  const listening = own.find((event) => event.kind === 'listening');
+  const drainedAt = own.find((event) => event.kind === 'drained')?.t ?? Infinity;
+  return {
+    ...process,
+    port: listening?.port ?? 0,
+    listeningAt: listening?.t ?? Infinity,
+    states: own.flatMap((event) => (event.kind === 'state' ? [event] : [])),
+    frozen: intervalsOf(history, ['freeze-provider']).filter(({ targets }) => targets.includes(who)),
+    drainedAt,
+    goneAt: Math.min(drainedAt, killedAt(who, history), process.exit?.t ?? Infinity),
+  };
+}
+
+/** The fault begins before the signal is sent. */
+function killedAt(who: string, history: readonly HistoryEvent[]): number {
+  const kill = intervalsOf(history, ['kill-provider']).find(({ targets }) => targets.includes(who));
+  return kill?.from ?? Infinity;
+}
+
+function consumerOf(who: string, own: readonly HistoryEvent[]): Consumer {
+  const process = processOf(who, 'consumer', own);
+  const end = process.exit?.t ?? Infinity;
+  const seen = own.flatMap((event) => (event.kind === 'view' ? [event] : []));
+  const views = seen.map(({ t, state, held, ports, serving }, index): View => {
+    return { from: t, to: seen[index + 1]?.t ?? end, state, held, ports, serving };
+  });
+  return { ...process, views, calls: callsOf(own) };
+}
+
+function callsOf(own: readonly HistoryEvent[]): readonly Call[] {
+  const attempts = new Map<number, Call['attempts'][number][]>();
+  for (const event of own) {
+    if (event.kind !== 'attempt') continue;
+    const others = attempts.get(event.call) ?? [];
+    attempts.set(event.call, [...others, event]);
+  }
+  const ends = new Map(
+    own.flatMap((event) =>
+      event.kind === 'answered' || event.kind === 'failed' ? [[event.call, event] as const] : [],
+    ),
+  );
+  return own.flatMap((event) => {
+    if (event.kind !== 'call') return [];
+    const end = ends.get(event.call);
+    return [
+      {
+        call: event.call,
+        from: event.t,
+        to: end?.t ?? Infinity,
+        attempts: attempts.get(event.call) ?? [],
+        failure: end?.kind === 'failed' ? end : undefined,
+      },
+    ];
+  });
+}
+
+function processOf(who: string, role: Role, own: readonly HistoryEvent[]): Process {
+  const exit = own.find((event) => event.kind === 'exited');
+  return {
+    who,
+    role,
+    toldAt: own.find((event) => event.kind === 'told')?.t ?? Infinity,
+    exit,
+    uncaught: own.flatMap((event) => (event.kind === 'uncaught' ? [event] : [])),
+  };
+}
+
+interface FaultInterval extends Interval {
+  readonly fault: FaultName;
+  readonly targets: readonly string[];
+}
+
+function intervalsOf(
+  history: readonly HistoryEvent[],
+  faults: readonly FaultName[],
+): readonly FaultInterval[] {
+  const events = history.flatMap((event) => (event.kind === 'fault' ? [event] : []));
+  return events
+    .filter(({ phase, fault }) => phase === 'begins' && faults.includes(fault))
+    .map(({ t, number, fault, targets }) => {
+      const end = events.find((event) => event.phase === 'ends' && event.number === number);
+      return { from: t, to: end?.t ?? Infinity, fault, targets };
+    });
+}

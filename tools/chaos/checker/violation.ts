@@ -1,0 +1,21 @@
+import type { Facts } from './facts.ts';
+
+/** Something that must not be. */
+export interface Violation {
+  readonly invariant: string;
+  readonly t: number;
+  readonly who: string;
+  readonly text: string;
+}
+
+/** What always holds. */
+export interface Invariant {
+  /** A sentence. */
+  readonly name: string;
+  readonly violations: (facts: Facts, options: CheckOptions) => readonly Omit<Violation, 'invariant'>[];
+}
+
+export interface CheckOptions {
+  /** Whether views of this store say that they are stale while it is away. */
+  readonly saysStale: boolean;
+}

@@ -1,0 +1,88 @@
+import { DiscoveryClient, ServiceClient, telemetry } from '@sd/client';
+import type { AttemptTrace } from '@sd/discovery';
+import { seededRng, type ServiceView } from '@sd/core';
+import { setTimeout as wait } from 'node:timers/promises';
+import { MemberProgram } from './member-program.ts';
+import { pace, service } from './pace.ts';
+import { openDiscovery } from './places.ts';
+
+// Calls the service at a steady rate, and writes down what it sees and what becomes of its calls.
+const program = new MemberProgram();
+const { history, assignment } = program;
+
+const backend = await openDiscovery(assignment.place);
+const discovery = new DiscoveryClient({
+  backend,
+  deadlineMs: pace.deadlineMs,
+  attemptTimeoutMs: pace.attemptTimeoutMs,
+  follow: {
+    firstSnapshotTimeoutMs: 2 * pace.timeoutMs,
+    reconnect: { capMs: pace.reconnectCapMs },
+    shrinkGuard: { verifyAfterMs: pace.verifyAfterMs },
+  },
+  rng: seededRng(assignment.seed),
+});
+const orders = new ServiceClient({ service, discovery });
+
+let viewed = '';
+telemetry.snapshot.subscribe(({ view }) => see(view));
+telemetry.stale.subscribe(({ view }) => see(view));
+
+let calls = 0;
+const callOf = new WeakMap<object, number>();
+telemetry.call.start.subscribe((trace) => void callOf.set(Object(trace), calls));
+telemetry.attempt.start.subscribe((message) => {
+  const { call, endpoint, kind } = message as AttemptTrace; // what this channel carries
+  const number = call === undefined ? 0 : (callOf.get(call) ?? 0);
+  history.write({ kind: 'attempt', call: number, port: endpoint.instance.port, as: kind });
+});
+
+const underWay = new Set<Promise<void>>();
+const leaving = new AbortController();
+void program.leaving.then(() => leaving.abort());
+// Once a second, what no change has told: how many instances are held back.
+const look = setInterval(() => {
+  const view = discovery.peek(service);
+  if (view !== undefined) see(view);
+}, 250);
+for (let due = performance.now(); !leaving.signal.aborted; due += pace.callEveryMs) {
+  const call = callOnce().finally(() => underWay.delete(call));
+  underWay.add(call);
+  await wait(Math.max(0, due + pace.callEveryMs - performance.now()), undefined, leaving).catch(
+    () => undefined,
+  );
+}
+clearInterval(look);
+await Promise.all(underWay);
+await orders.close();
+await discovery.close();
+await backend.close();
+program.end();
+
+async function callOnce(): Promise<void> {
+  const call = ++calls;
+  history.write({ kind: 'call', call });
+  try {
+    const { instance } = await orders.get(`/orders/${call}`);
+    history.write({ kind: 'answered', call, port: instance.port });
+  } catch (error) {
+    const code: unknown = Reflect.get(Object(error), 'code');
+    history.write({
+      kind: 'failed',
+      call,
+      code: typeof code === 'string' ? code : undefined,
+      text: String(error),
+    });
+  }
+}
+
+function see({ state, held, instances }: ServiceView): void {
+  const ports = instances.map(({ port }) => port);
+  const serving = instances
+    .filter(({ status }) => status === 'healthy' || status === 'degraded' || status === 'unknown')
+    .map(({ port }) => port);
+  const seen = JSON.stringify([state, held, ports, serving]);
+  if (seen === viewed) return;
+  viewed = seen;
+  history.write({ kind: 'view', state, held, ports, serving });
+}

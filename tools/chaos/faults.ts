@@ -1,0 +1,131 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import type { ChaosStore } from './chaos-store.ts';
+import type { Fleet } from './fleet.ts';
+import type { HistoryWriter } from './history.ts';
+import { describeFault, providerCount, resourcesOf, type Fault, type Step } from './schedule.ts';
+
+export interface FaultsOptions {
+  readonly store: ChaosStore;
+  readonly fleet: Fleet;
+  readonly history: HistoryWriter;
+  /** Called when the store may have forgotten something. */
+  readonly onStoreBack: () => void;
+}
+
+/** Makes a schedule come true. Resolves when the last fault has ended. */
+export async function perform(steps: readonly Step[], options: FaultsOptions): Promise<void> {
+  const underWay = new Map<string, Promise<void>>();
+  await Promise.all(
+    steps.map(async ({ atMs, fault }, index) => {
+      await wait(atMs);
+      // A machine that is busy may still be at the one before.
+      const resources = resourcesOf(fault);
+      const before = resources.map((resource) => underWay.get(resource));
+      const done = Promise.all(before).then(() => new Perpetrator(options, index + 1).commit(fault));
+      for (const resource of resources) underWay.set(resource, done);
+      await done;
+    }),
+  );
+}
+
+class Perpetrator {
+  readonly #options: FaultsOptions;
+  readonly #number: number;
+
+  constructor(options: FaultsOptions, number: number) {
+    this.#options = options;
+    this.#number = number;
+  }
+
+  async commit(fault: Fault): Promise<void> {
+    const { store, fleet, onStoreBack } = this.#options;
+    switch (fault.name) {
+      case 'kill-provider': {
+        const victim = fleet.at({ role: 'provider', place: fault.place });
+        return this.#during(fault, [victim.who], async () => {
+          await victim.kill();
+          await wait(fault.backAfterMs);
+          await fleet.startProvider(fault.place, fault.sameAddress ? victim.port : undefined);
+        });
+      }
+      case 'freeze-provider': {
+        const victim = fleet.at({ role: 'provider', place: fault.place });
+        return this.#during(fault, [victim.who], async () => {
+          victim.freeze();
+          await wait(fault.forMs);
+          victim.thaw();
+        });
+      }
+      case 'kill-store':
+      case 'wipe-store':
+        return this.#during(fault, ['store'], async () => {
+          await store.kill();
+          await wait(fault.forMs);
+          await store.start({ keepData: fault.name === 'kill-store' });
+          onStoreBack();
+        });
+      case 'freeze-store':
+        return this.#during(fault, ['store'], async () => {
+          store.freeze();
+          await wait(fault.forMs);
+          store.thaw();
+        });
+      case 'jump-clock': {
+        const victim = fleet.at(fault.link);
+        return this.#during(fault, [victim.who], async () => victim.jumpClock(fault.byMs));
+      }
+      case 'deploy':
+        return this.#during(fault, [], async () => {
+          for (const place of places) await fleet.replace(place);
+        });
+      case 'scale-up': {
+        const added = Array.from({ length: fault.by }, (_, index) => providerCount + 1 + index);
+        return this.#during(fault, [], async () => {
+          await Promise.all(added.map((place) => fleet.startProvider(place)));
+          await wait(fault.forMs);
+          await Promise.all(added.map((place) => fleet.drain(place)));
+        });
+      }
+      case 'scale-to-zero':
+        return this.#during(fault, [], async () => {
+          await Promise.all(places.map((place) => fleet.drain(place)));
+          await wait(fault.forMs);
+          await Promise.all(places.map((place) => fleet.startProvider(place)));
+        });
+      default:
+        return this.#disturb(fault);
+    }
+  }
+
+  async #disturb(fault: LinkFault): Promise<void> {
+    const { who, network } = this.#options.fleet.at(fault.link);
+    await this.#during(fault, [who], async () => {
+      if (fault.name === 'reset') return network.reset();
+      if (fault.name === 'cut-off') await network.set({ blackHole: fault.direction });
+      if (fault.name === 'slow-link') await network.set({ latencyMs: fault.latencyMs });
+      if (fault.name === 'refuse') {
+        await network.set({ refuse: true });
+        network.reset();
+      }
+      await wait(fault.forMs);
+      await network.heal();
+    });
+  }
+
+  async #during(fault: Fault, targets: readonly string[], work: () => Promise<void>): Promise<void> {
+    const event = {
+      kind: 'fault',
+      number: this.#number,
+      fault: fault.name,
+      targets,
+      text: describeFault(fault),
+    } as const;
+    this.#options.history.write({ ...event, phase: 'begins' });
+    await work();
+    this.#options.history.write({ ...event, phase: 'ends' });
+  }
+}
+
+type LinkFault = Extract<Fault, { readonly name: 'cut-off' | 'refuse' | 'reset' | 'slow-link' }>;
+
+const places = Array.from({ length: providerCount }, (_, index) => index + 1);

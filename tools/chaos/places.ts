@@ -1,0 +1,83 @@
+import type { DiscoveryBackend, RegistryBackend } from '@sd/core';
+import { pace } from './pace.ts';
+
+/** Where a store is, as a process that uses it is told. */
+export type StorePlace =
+  | { readonly store: RegistryStoreName; readonly addresses: readonly Address[] }
+  | { readonly store: 'kubernetes' | 'dns'; readonly addresses: readonly Address[] }
+  | { readonly store: 'static'; readonly file: string };
+
+export type RegistryStoreName = 'redis' | 'etcd' | 'consul' | 'zookeeper';
+
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+export const kubernetesNamespace = 'shop';
+export const kubernetesToken = 'readertoken';
+export const dnsName = '_orders._tcp.test';
+
+export async function openRegistry(place: StorePlace): Promise<RegistryBackend> {
+  const { store } = place;
+  if (store === 'static' || store === 'dns' || store === 'kubernetes')
+    throw new Error(`Nobody registers in ${store}`);
+  return openStore[store](place.addresses);
+}
+
+export async function openDiscovery(place: StorePlace): Promise<DiscoveryBackend> {
+  if (place.store === 'static') {
+    const { StaticBackend } = await import('@sd/static');
+    return new StaticBackend({ file: place.file, pollMs: pace.pollMs });
+  }
+  if (place.store === 'dns') {
+    const { DnsBackend } = await import('@sd/dns');
+    return new DnsBackend({
+      name: `${dnsName}.`,
+      servers: place.addresses.map(textOf),
+      transport: 'tcp', // which a proxy can disturb
+      minIntervalMs: 200,
+      maxIntervalMs: pace.pollMs,
+      timeoutMs: pace.timeoutMs,
+    });
+  }
+  if (place.store === 'kubernetes') {
+    const { KubernetesBackend } = await import('@sd/kubernetes');
+    return new KubernetesBackend({
+      url: `http://${place.addresses.map(textOf)[0] ?? ''}`,
+      namespace: kubernetesNamespace,
+      token: kubernetesToken,
+      timeoutMs: pace.timeoutMs,
+      idleMs: 2 * pace.timeoutMs,
+    });
+  }
+  return openRegistry(place);
+}
+
+const openStore: Readonly<
+  Record<RegistryStoreName, (addresses: readonly Address[]) => Promise<RegistryBackend>>
+> = {
+  redis: async ([at]) => {
+    const { RedisBackend } = await import('@sd/redis');
+    const url = `redis://${at === undefined ? '' : textOf(at)}`;
+    return new RedisBackend({ url, timeoutMs: pace.timeoutMs, pollMs: pace.pollMs });
+  },
+  etcd: async (addresses) => {
+    const { EtcdBackend } = await import('@sd/etcd');
+    const endpoints = addresses.map((address) => `http://${textOf(address)}`);
+    return new EtcdBackend({ endpoints, timeoutMs: pace.timeoutMs });
+  },
+  consul: async ([at]) => {
+    const { ConsulBackend } = await import('@sd/consul');
+    const url = `http://${at === undefined ? '' : textOf(at)}`;
+    const { timeoutMs, pollMs } = pace;
+    return new ConsulBackend({ url, timeoutMs, pollMs, waitMs: 1_000 });
+  },
+  zookeeper: async (addresses) => {
+    const { ZooKeeperBackend } = await import('@sd/zookeeper');
+    const connectionString = addresses.map(textOf).join(',');
+    return new ZooKeeperBackend({ connectionString, timeoutMs: pace.timeoutMs });
+  },
+};
+
+const textOf = ({ host, port }: Address): string => `${host}:${port}`;

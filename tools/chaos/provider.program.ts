@@ -1,0 +1,68 @@
+import { seededRng } from '@sd/core';
+import { ServiceRegistry } from '@sd/registry';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { setTimeout as wait } from 'node:timers/promises';
+import { MemberProgram } from './member-program.ts';
+import { pace, service } from './pace.ts';
+import { openRegistry } from './places.ts';
+
+// A server that publishes itself, or is published by the harness where the store is one that only reads.
+const program = new MemberProgram();
+const { history, assignment } = program;
+const { place, port, seed } = assignment;
+
+const server = createServer((_request, response) => response.end(assignment.who)).listen(port, '127.0.0.1');
+await once(server, 'listening');
+history.write({ kind: 'listening', port });
+
+if (place.store === 'static' || place.store === 'dns' || place.store === 'kubernetes') await bePublished();
+else await publish();
+program.end();
+
+async function publish(): Promise<void> {
+  const backend = await openRegistry(place);
+  const registry = new ServiceRegistry({
+    backend,
+    ttlMs: pace.ttlMs,
+    drain: { propagationMs: pace.propagationMs, timeoutMs: pace.drainMs },
+    rng: seededRng(seed),
+  });
+  const closing = new AbortController();
+  const registered = registry.register({ service, server, host: '127.0.0.1' }, { signal: closing.signal });
+  registered.then(
+    (registration) => {
+      history.write({ kind: 'state', value: registration.state.value });
+      program.tell('listening');
+      registration.onStateChange((state) => {
+        const code = 'error' in state ? String(Reflect.get(Object(state.error), 'code')) : undefined;
+        history.write({ kind: 'state', value: state.value, code });
+      });
+    },
+    (error: unknown) => {
+      if (!closing.signal.aborted) throw error;
+    },
+  );
+  await program.leaving;
+  program.tell('leaving');
+  await registry.drain();
+  closing.abort();
+  server.close();
+  server.closeAllConnections();
+  history.write({ kind: 'drained' });
+  await registry.close();
+  await backend.close();
+}
+
+/** As a pod would do it that somebody else publishes. */
+async function bePublished(): Promise<void> {
+  program.tell('listening');
+  await program.leaving;
+  program.tell('leaving');
+  await wait(pace.propagationMs);
+  server.close();
+  server.closeIdleConnections();
+  await once(server, 'close');
+  history.write({ kind: 'drained' });
+  program.tell('left');
+}

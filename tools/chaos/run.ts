@@ -1,0 +1,101 @@
+import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import type { Bundle } from './bundle.ts';
+import type { ChaosStore } from './chaos-store.ts';
+import { settleMs } from './checker/bounds.ts';
+import { check, isSettled } from './checker/check.ts';
+import type { Violation } from './checker/violation.ts';
+import { perform } from './faults.ts';
+import { Fleet } from './fleet.ts';
+import { HistoryWriter, readHistory, type HistoryEvent } from './history.ts';
+import { service } from './pace.ts';
+import { openDiscovery } from './places.ts';
+import { Publisher } from './publisher.ts';
+import { scheduleOf } from './schedule.ts';
+import { stores, type StoreName } from './stores.ts';
+
+export interface RunOptions {
+  readonly store: StoreName;
+  readonly seed: number;
+  readonly bundle: Bundle;
+  /** Where its history goes. */
+  readonly folder: string;
+}
+
+export interface RunResult {
+  readonly store: StoreName;
+  readonly seed: number;
+  readonly tookMs: number;
+  readonly history: readonly HistoryEvent[];
+  readonly historyFile: string;
+  readonly violations: readonly Violation[];
+}
+
+/** Starts a store and processes that meet in it, plays the schedule of the seed, and judges what came of it. */
+export async function runOnce({ store: name, seed, bundle, folder }: RunOptions): Promise<RunResult> {
+  const startedAt = performance.now();
+  mkdirSync(folder, { recursive: true });
+  const historyFile = join(folder, `${name}-${seed}.jsonl`);
+  closeSync(openSync(historyFile, 'w'));
+  const history = new HistoryWriter(historyFile, 'harness');
+  const traits = stores[name];
+  await using store = await traits.start();
+  await using publisher =
+    store.publish === undefined ? undefined : new Publisher({ publish: store.publish }, history);
+  const fleet = new Fleet({ store, bundle, history, historyFile, seed, publisher });
+  try {
+    await fleet.start();
+    await settled(historyFile);
+    history.write({ kind: 'begun' });
+    await perform(scheduleOf(seed, traits.faults), {
+      store,
+      fleet,
+      history,
+      onStoreBack: () => publisher?.doubt(),
+    });
+    history.write({ kind: 'calm' });
+    await settled(historyFile);
+    history.write({ kind: 'over' });
+    history.write({ kind: 'listed', when: 'calm', ports: await listed(store) });
+    await fleet.end();
+    await publisher?.written();
+    history.write({ kind: 'listed', when: 'ended', ports: await listed(store) });
+  } catch (error) {
+    await fleet.kill();
+    throw error;
+  }
+  const events = readHistory(historyFile);
+  const violations = check(events, { saysStale: traits.saysStale });
+  return {
+    store: name,
+    seed,
+    tookMs: performance.now() - startedAt,
+    history: events,
+    historyFile,
+    violations,
+  };
+}
+
+/** Resolves when all was well for a while, or should have been. */
+async function settled(historyFile: string): Promise<void> {
+  const deadline = performance.now() + settleMs;
+  for (let wellSince = Infinity; performance.now() < deadline; await wait(250)) {
+    const isWell = isSettled(readHistory(historyFile));
+    wellSince = isWell ? Math.min(wellSince, performance.now()) : Infinity;
+    if (performance.now() - wellSince >= stillMs) return;
+  }
+}
+
+/** Long enough to see a registration that comes and goes with its renewals. */
+const stillMs = 1_000;
+
+async function listed(store: ChaosStore): Promise<readonly number[]> {
+  const backend = await openDiscovery(store.placeAt(store.addresses));
+  try {
+    const instances = await backend.getInstances(service);
+    return instances.map(({ port }) => port);
+  } finally {
+    await backend.close();
+  }
+}

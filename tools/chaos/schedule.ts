@@ -1,0 +1,198 @@
+import { seededRng, type Rng } from '@sd/core';
+import type { StoreTraits } from './chaos-store.ts';
+import type { FaultName } from './history.ts';
+import { pace } from './pace.ts';
+
+export const providerCount = 3;
+export const consumerCount = 2;
+
+/** What goes wrong when, from the first moment of the schedule on, in milliseconds. */
+export interface Step {
+  readonly atMs: number;
+  readonly fault: Fault;
+}
+
+export type Fault =
+  | {
+      readonly name: 'kill-provider';
+      readonly place: number;
+      readonly backAfterMs: number;
+      readonly sameAddress: boolean;
+    }
+  | { readonly name: 'freeze-provider'; readonly place: number; readonly forMs: number }
+  | { readonly name: 'kill-store' | 'wipe-store' | 'freeze-store'; readonly forMs: number }
+  | {
+      readonly name: 'cut-off';
+      readonly link: Link;
+      readonly forMs: number;
+      readonly direction: 'both' | 'to-server' | 'to-client';
+    }
+  | { readonly name: 'refuse'; readonly link: Link; readonly forMs: number }
+  | { readonly name: 'reset'; readonly link: Link }
+  | { readonly name: 'slow-link'; readonly link: Link; readonly forMs: number; readonly latencyMs: number }
+  | { readonly name: 'jump-clock'; readonly link: Link; readonly byMs: number }
+  | { readonly name: 'deploy' }
+  | { readonly name: 'scale-up'; readonly by: number; readonly forMs: number }
+  | { readonly name: 'scale-to-zero'; readonly forMs: number };
+
+/** A process by its place: who is there when the fault begins. */
+export interface Link {
+  readonly role: 'provider' | 'consumer';
+  readonly place: number;
+}
+
+/** The same seed gives the same schedule for the same store. */
+export function scheduleOf(seed: number, faults: StoreTraits['faults']): readonly Step[] {
+  const draw = new Draw(seededRng(seed));
+  const kinds = kindsFor(faults);
+  const steps: Step[] = [];
+  const wanted = draw.whole(3, 6);
+  // One that does not fit beside the others is drawn again; so often that this hardly ever ends with fewer.
+  for (let tries = 0; tries < 40 && steps.length < wanted; tries += 1) {
+    const atMs = draw.whole(0, lastBeginMs);
+    const fault = draw.fault(draw.weighted(kinds));
+    if (!steps.some((step) => collide(step, { atMs, fault }))) steps.push({ atMs, fault });
+  }
+  return steps.sort((one, other) => one.atMs - other.atMs);
+}
+
+/** So that a schedule is over after ten seconds. */
+const lastBeginMs = 5_500;
+
+export function describeFault(fault: Fault): string {
+  const { name, ...details } = fault;
+  const words = Object.entries(details).map(([key, value]) =>
+    key === 'link' ? linkText(value as Link) : `${key} ${String(value)}`,
+  );
+  return [name, ...words].join(', ');
+}
+
+const linkText = ({ role, place }: Link): string => `${role} ${place}`;
+
+type Weights = readonly (readonly [FaultName, number])[];
+
+function kindsFor({ kill, wipe, freeze, links }: StoreTraits['faults']): Weights {
+  const all: Weights = [
+    ['kill-provider', 4],
+    ['freeze-provider', 4],
+    ['jump-clock', 2],
+    ['deploy', 2],
+    ['scale-up', 2],
+    ['scale-to-zero', 1],
+    ['kill-store', kill ? 4 : 0],
+    ['wipe-store', wipe ? 3 : 0],
+    ['freeze-store', freeze ? 4 : 0],
+    ['cut-off', links ? 4 : 0],
+    ['refuse', links ? 2 : 0],
+    ['reset', links ? 2 : 0],
+    ['slow-link', links ? 2 : 0],
+  ];
+  return all.filter(([, weight]) => weight > 0);
+}
+
+class Draw {
+  readonly #rng: Rng;
+
+  constructor(rng: Rng) {
+    this.#rng = rng;
+  }
+
+  /** From `least` on, below `limit`. */
+  whole(least: number, limit: number): number {
+    return least + Math.floor(this.#rng() * (limit - least));
+  }
+
+  weighted(weights: Weights): FaultName {
+    let left = this.#rng() * weights.reduce((sum, [, weight]) => sum + weight, 0);
+    for (const [name, weight] of weights) {
+      left -= weight;
+      if (left < 0) return name;
+    }
+    return 'kill-provider';
+  }
+
+  fault(name: FaultName): Fault {
+    switch (name) {
+      case 'kill-provider': {
+        const sameAddress = this.#rng() < 0.4;
+        return { name, place: this.#provider(), backAfterMs: this.#duration(), sameAddress };
+      }
+      case 'freeze-provider':
+        return { name, place: this.#provider(), forMs: this.#duration() };
+      case 'kill-store':
+      case 'wipe-store':
+      case 'freeze-store':
+        return { name, forMs: this.#duration() };
+      case 'cut-off': {
+        const direction = (['both', 'to-server', 'to-client'] as const)[this.whole(0, 3)] ?? 'both';
+        return { name, link: this.#link(), forMs: this.#duration(), direction };
+      }
+      case 'refuse':
+        return { name, link: this.#link(), forMs: this.#duration() };
+      case 'reset':
+        return { name, link: this.#link() };
+      case 'slow-link':
+        return { name, link: this.#link(), forMs: this.#duration(), latencyMs: this.whole(20, 200) };
+      case 'jump-clock':
+        return { name, link: this.#link(), byMs: (this.#rng() < 0.5 ? -1 : 1) * this.whole(1, 60) * 60_000 };
+      case 'deploy':
+        return { name };
+      case 'scale-up':
+        return { name, by: this.whole(1, 3), forMs: this.#duration() };
+      case 'scale-to-zero':
+        return { name, forMs: this.whole(300, 1_500) };
+    }
+  }
+
+  /** What nobody may notice, or longer than leases live. */
+  #duration(): number {
+    return this.#rng() < 0.5 ? this.whole(200, 1_200) : this.whole(pace.ttlMs + 500, 2 * pace.ttlMs);
+  }
+
+  #provider(): number {
+    return this.whole(1, providerCount + 1);
+  }
+
+  #link(): Link {
+    const role = this.#rng() < 0.5 ? 'provider' : 'consumer';
+    return { role, place: role === 'provider' ? this.#provider() : this.whole(1, consumerCount + 1) };
+  }
+}
+
+/** Whether two want the same at the same time: one store, one process or one link. What is under way ends first. */
+function collide(one: Step, other: Step): boolean {
+  const shared = resourcesOf(one.fault).filter((resource) => resourcesOf(other.fault).includes(resource));
+  return shared.length > 0 && one.atMs < endOf(other) && other.atMs < endOf(one);
+}
+
+export function resourcesOf(fault: Fault): readonly string[] {
+  const providers = Array.from({ length: providerCount }, (_, index) => `provider ${index + 1}`);
+  switch (fault.name) {
+    case 'kill-provider':
+    case 'freeze-provider':
+      return [`provider ${fault.place}`];
+    case 'kill-store':
+    case 'wipe-store':
+    case 'freeze-store':
+      return ['store'];
+    case 'deploy':
+    case 'scale-to-zero':
+      return [...providers, 'scale'];
+    case 'scale-up':
+      return ['scale'];
+    case 'jump-clock':
+      return [`clock of ${linkText(fault.link)}`];
+    default:
+      return [`${linkText(fault.link)}`];
+  }
+}
+
+function endOf({ atMs, fault }: Step): number {
+  if ('forMs' in fault) return atMs + fault.forMs + restartMs;
+  if ('backAfterMs' in fault) return atMs + fault.backAfterMs + restartMs;
+  return atMs + (fault.name === 'deploy' ? deployMs : 0);
+}
+
+/** About what a process takes to be there again, and a deploy of all. */
+const restartMs = 700;
+const deployMs = 3_500;
