@@ -53,7 +53,9 @@ async function work(): Promise<void> {
     // Each store has the same seeds.
     const seed = firstSeed + Math.floor(number / chosen.length);
     const result = await runOnce({ store, seed, bundle, folder }).catch((error: unknown) => {
-      console.log(`${store}  seed ${seed}  the harness failed: ${String(error)}`);
+      console.log(
+        `${store}  seed ${seed}  the harness failed: ${error instanceof Error ? error.stack : String(error)}`,
+      );
       isBroken = true;
     });
     if (result === undefined) continue;

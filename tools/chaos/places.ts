@@ -1,5 +1,5 @@
 import type { DiscoveryBackend, RegistryBackend } from '@sd/core';
-import { pace } from './pace.ts';
+import { pace, service } from './pace.ts';
 
 /** Where a store is, as a process that uses it is told. */
 export type StorePlace =
@@ -16,7 +16,7 @@ export interface Address {
 
 export const kubernetesNamespace = 'shop';
 export const kubernetesToken = 'readertoken';
-export const dnsName = '_orders._tcp.test';
+export const dnsName = `_${service}._tcp.test`;
 
 export async function openRegistry(place: StorePlace): Promise<RegistryBackend> {
   const { store } = place;
@@ -33,7 +33,7 @@ export async function openDiscovery(place: StorePlace): Promise<DiscoveryBackend
   if (place.store === 'dns') {
     const { DnsBackend } = await import('@sd/dns');
     return new DnsBackend({
-      name: `${dnsName}.`,
+      name: '_{service}._tcp.test.',
       servers: place.addresses.map(textOf),
       transport: 'tcp', // which a proxy can disturb
       minIntervalMs: 200,

@@ -3,13 +3,16 @@ import type { Notice } from './assignment.ts';
 import type { HistoryWriter } from './history.ts';
 import type { Member } from './member.ts';
 
+/** A store in which instances do not publish themselves. */
+export type PublishedStore = Required<Pick<ChaosStore, 'publish'>>;
+
 /** How often it looks, and how long somebody may not answer until it is taken out; in milliseconds. */
 const probeEveryMs = 100;
 const awayMs = 600;
 
 /** Publishes providers in a store that they cannot write, as the controllers of a cluster or an operator would. */
 export class Publisher implements AsyncDisposable {
-  readonly #store: Required<Pick<ChaosStore, 'publish'>>;
+  readonly #store: PublishedStore;
   readonly #history: HistoryWriter;
   readonly #known = new Map<Member, { isLeaving: boolean; answeredAt: number }>();
   readonly #timer: NodeJS.Timeout;
@@ -17,7 +20,7 @@ export class Publisher implements AsyncDisposable {
   #isStale = true;
   #writing: Promise<void> | undefined;
 
-  constructor(store: Required<Pick<ChaosStore, 'publish'>>, history: HistoryWriter) {
+  constructor(store: PublishedStore, history: HistoryWriter) {
     this.#store = store;
     this.#history = history;
     this.#timer = setInterval(() => this.#look(), probeEveryMs);
@@ -36,10 +39,11 @@ export class Publisher implements AsyncDisposable {
 
   /** Resolves when the store has what is wanted now. */
   async written(): Promise<void> {
-    do {
-      this.#look();
+    for (;;) {
       await this.#writing;
-    } while (this.#isStale);
+      if (this.#isWritten(this.#wanted())) return;
+      this.#look();
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -48,23 +52,32 @@ export class Publisher implements AsyncDisposable {
   }
 
   #look(): void {
+    const wanted = this.#wanted();
+    if (this.#writing !== undefined || this.#isWritten(wanted)) return;
+    this.#writing = this.#write(wanted).finally(() => (this.#writing = undefined));
+  }
+
+  #wanted(): readonly PublishedEntry[] {
     const now = performance.now();
     for (const [member, known] of this.#known) {
       if (member.answers) known.answeredAt = now;
       else if (now - known.answeredAt > awayMs && !member.isRunning) this.#known.delete(member);
     }
-    const wanted = [...this.#known]
+    return [...this.#known]
       .filter(([, { answeredAt }]) => now - answeredAt <= awayMs)
-      .map(([{ who, port }, { isLeaving }]): PublishedEntry => ({ name: who, port, isLeaving }));
-    this.#writing ??= this.#write(wanted).finally(() => (this.#writing = undefined));
+      .map(([{ who, port }, { isLeaving }]) => ({ name: who, port, isLeaving }));
+  }
+
+  #isWritten(wanted: readonly PublishedEntry[]): boolean {
+    return (
+      !this.#isStale &&
+      wanted.length === this.#written.size &&
+      wanted.every(({ name, isLeaving }) => this.#written.get(name)?.isLeaving === isLeaving)
+    );
   }
 
   /** Never rejects: the next look tries again. */
   async #write(wanted: readonly PublishedEntry[]): Promise<void> {
-    const isSame =
-      wanted.length === this.#written.size &&
-      wanted.every(({ name, isLeaving }) => this.#written.get(name)?.isLeaving === isLeaving);
-    if (isSame && !this.#isStale) return;
     this.#isStale = false;
     try {
       await this.#store.publish(wanted);

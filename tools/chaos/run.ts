@@ -11,7 +11,7 @@ import { Fleet } from './fleet.ts';
 import { HistoryWriter, readHistory, type HistoryEvent } from './history.ts';
 import { service } from './pace.ts';
 import { openDiscovery } from './places.ts';
-import { Publisher } from './publisher.ts';
+import { Publisher, type PublishedStore } from './publisher.ts';
 import { scheduleOf } from './schedule.ts';
 import { stores, type StoreName } from './stores.ts';
 
@@ -41,8 +41,7 @@ export async function runOnce({ store: name, seed, bundle, folder }: RunOptions)
   const history = new HistoryWriter(historyFile, 'harness');
   const traits = stores[name];
   await using store = await traits.start();
-  await using publisher =
-    store.publish === undefined ? undefined : new Publisher({ publish: store.publish }, history);
+  await using publisher = isPublished(store) ? new Publisher(store, history) : undefined;
   const fleet = new Fleet({ store, bundle, history, historyFile, seed, publisher });
   try {
     await fleet.start();
@@ -99,3 +98,5 @@ async function listed(store: ChaosStore): Promise<readonly number[]> {
     await backend.close();
   }
 }
+
+const isPublished = (store: ChaosStore): store is ChaosStore & PublishedStore => store.publish !== undefined;

@@ -1,14 +1,23 @@
 import { requireServer } from '../servers/index.ts';
 import type { StoreTraits } from './chaos-store.ts';
+import { dnsStore } from './dns-store.ts';
+import { fileStore } from './file-store.ts';
+import { kubernetesStore } from './kubernetes-store.ts';
 import { registryStores } from './registry-stores.ts';
 
 export type StoreName = keyof typeof stores;
 
-export const stores = { ...registryStores } as const satisfies Record<string, StoreTraits>;
+export const stores = {
+  ...registryStores,
+  kubernetes: kubernetesStore,
+  dns: dnsStore,
+  static: fileStore,
+} as const satisfies Record<string, StoreTraits>;
 
 export const storeNames = Object.keys(stores) as readonly StoreName[]; // they are its keys
 
 /** Whether this machine has what it takes. */
 export function canRun(name: StoreName): boolean {
-  return requireServer(name);
+  const needsNothing = name === 'kubernetes' || name === 'dns' || name === 'static'; // those are our own
+  return needsNothing || requireServer(name);
 }
