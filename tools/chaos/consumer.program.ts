@@ -1,5 +1,6 @@
 import { DiscoveryClient, ServiceClient, telemetry } from '@sd/client';
-import type { AttemptTrace } from '@sd/discovery';
+import type { AttemptTrace, CallTrace } from '@sd/discovery';
+import { subscribe } from 'node:diagnostics_channel';
 import { seededRng, type ServiceView } from '@sd/core';
 import { setTimeout as wait } from 'node:timers/promises';
 import { MemberProgram } from './member-program.ts';
@@ -29,9 +30,11 @@ telemetry.snapshot.subscribe(({ view }) => see(view));
 telemetry.stale.subscribe(({ view }) => see(view));
 
 let calls = 0;
-const callOf = new WeakMap<object, number>();
-telemetry.call.start.subscribe((trace) => void callOf.set(Object(trace), calls));
-telemetry.attempt.start.subscribe((message) => {
+const callOf = new WeakMap<CallTrace, number>();
+subscribe('tracing:sd:call:start', (trace) => {
+  callOf.set(Object(trace) as CallTrace, calls);
+});
+subscribe('tracing:sd:attempt:start', (message) => {
   const { call, endpoint, kind } = message as AttemptTrace; // what this channel carries
   const number = call === undefined ? 0 : (callOf.get(call) ?? 0);
   history.write({ kind: 'attempt', call: number, port: endpoint.instance.port, as: kind });
@@ -40,7 +43,7 @@ telemetry.attempt.start.subscribe((message) => {
 const underWay = new Set<Promise<void>>();
 const leaving = new AbortController();
 void program.leaving.then(() => leaving.abort());
-// Once a second, what no change has told: how many instances are held back.
+// What no channel tells: how many instances are held back.
 const look = setInterval(() => {
   const view = discovery.peek(service);
   if (view !== undefined) see(view);

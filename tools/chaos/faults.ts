@@ -20,7 +20,7 @@ export async function perform(steps: readonly Step[], options: FaultsOptions): P
       await wait(atMs);
       // A machine that is busy may still be at the one before.
       const resources = resourcesOf(fault);
-      const before = resources.map((resource) => underWay.get(resource));
+      const before = resources.flatMap((resource) => underWay.get(resource) ?? []);
       const done = Promise.all(before).then(() => new Perpetrator(options, index + 1).commit(fault));
       for (const resource of resources) underWay.set(resource, done);
       await done;
@@ -100,7 +100,10 @@ class Perpetrator {
   async #disturb(fault: LinkFault): Promise<void> {
     const { who, network } = this.#options.fleet.at(fault.link);
     await this.#during(fault, [who], async () => {
-      if (fault.name === 'reset') return network.reset();
+      if (fault.name === 'reset') {
+        network.reset();
+        return;
+      }
       if (fault.name === 'cut-off') await network.set({ blackHole: fault.direction });
       if (fault.name === 'slow-link') await network.set({ latencyMs: fault.latencyMs });
       if (fault.name === 'refuse') {

@@ -12,7 +12,10 @@ export class MemberProgram {
 
   constructor() {
     const log = (message: string, details?: { readonly error?: unknown }): void =>
-      this.history.write({ kind: 'log', text: [message, details?.error].map(textOf).join(': ') });
+      this.history.write({
+        kind: 'log',
+        text: details?.error instanceof Error ? `${message}: ${details.error.message}` : message,
+      });
     setLogger({ debug: () => undefined, info: log, warn: log, error: log });
     process.on('uncaughtException', (error) => {
       this.history.write({ kind: 'uncaught', text: error.stack ?? String(error) });
@@ -44,5 +47,3 @@ export class MemberProgram {
     process.disconnect();
   }
 }
-
-const textOf = (value: unknown): string => (value === undefined ? '' : String(value));

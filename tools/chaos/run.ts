@@ -79,10 +79,12 @@ export async function runOnce({ store: name, seed, bundle, folder }: RunOptions)
 /** Resolves when all was well for a while, or should have been. */
 async function settled(historyFile: string): Promise<void> {
   const deadline = performance.now() + settleMs;
-  for (let wellSince = Infinity; performance.now() < deadline; await wait(250)) {
+  let wellSince = Infinity;
+  while (performance.now() < deadline) {
     const isWell = isSettled(readHistory(historyFile));
     wellSince = isWell ? Math.min(wellSince, performance.now()) : Infinity;
     if (performance.now() - wellSince >= stillMs) return;
+    await wait(250);
   }
 }
 

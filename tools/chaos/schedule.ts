@@ -183,7 +183,7 @@ export function resourcesOf(fault: Fault): readonly string[] {
     case 'jump-clock':
       return [`clock of ${linkText(fault.link)}`];
     default:
-      return [`${linkText(fault.link)}`];
+      return [linkText(fault.link)];
   }
 }
 

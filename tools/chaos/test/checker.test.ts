@@ -1,0 +1,194 @@
+import { describe, expect, it } from 'vitest';
+import { bounds } from '../checker/bounds.ts';
+import { check, invariants, isSettled } from '../checker/check.ts';
+import { allPorts, MadeHistory, portOf, times } from './made-history.ts';
+
+/** The names of what does not hold. */
+const broken = (history: MadeHistory): readonly string[] => [
+  ...new Set(check(history.events, { saysStale: true }).map(({ invariant }) => invariant)),
+];
+
+const [first, second, third] = allPorts;
+
+describe('a history that is as it should be', () => {
+  it('breaks nothing', () => expect(broken(new MadeHistory())).toEqual([]));
+
+  it('has a provider that died and vanished, and calls that succeeded elsewhere', () =>
+    expect(broken(new MadeHistory().killed('provider-3.1', 5_000, 2_000))).toEqual([]));
+
+  it('has a store that was away, and views that said so', () => {
+    const history = new MadeHistory().fault('kill-store', 'store', 5_000, 8_000);
+    for (const who of ['consumer-1', 'consumer-2'])
+      history.view(5_050, who, allPorts, 'stale').view(8_200, who, allPorts);
+    expect(broken(history)).toEqual([]);
+  });
+
+  it('has a provider that was frozen for longer than its ttl, and came back', () => {
+    const history = new MadeHistory().fault('freeze-provider', 'provider-1.1', 5_000, 9_000);
+    history.plus(9_100, 'provider-1.1', { kind: 'state', value: 'lost', code: 'ERR_SD_LEASE_LOST' });
+    history.plus(9_300, 'provider-1.1', { kind: 'state', value: 'published' });
+    for (const who of ['consumer-1', 'consumer-2'])
+      history.view(7_500, who, [second!, third!]).view(9_350, who, allPorts);
+    expect(broken(history)).toEqual([]);
+  });
+
+  it('has calls that failed while nobody was there', () => {
+    const history = new MadeHistory();
+    history
+      .view(5_000, 'consumer-1', [])
+      .failedCall(5_100, 5_200, 'ERR_SD_UNKNOWN_SERVICE')
+      .view(5_300, 'consumer-1', allPorts);
+    const others = broken(history).filter(
+      (name) => name !== 'no view drops more than half of those who live',
+    );
+    expect(others).toEqual([]);
+  });
+});
+
+/** For the sixth second. */
+function allFrozen(history: MadeHistory): MadeHistory {
+  for (const [index, who] of Object.keys(portOf).entries())
+    history.fault('freeze-provider', who, 5_000 + index, 6_000);
+  return history;
+}
+
+/** One planted violation for each. */
+const planted: Readonly<Record<string, () => MadeHistory>> = {
+  'no process crashes or ends by itself': () =>
+    new MadeHistory().plus(5_000, 'consumer-1', { kind: 'uncaught', text: 'TypeError: no' }),
+
+  'no call lasts longer than its deadline': () =>
+    new MadeHistory()
+      .plus(5_000, 'consumer-1', { kind: 'call', call: 9_999 })
+      .plus(9_000, 'consumer-1', { kind: 'answered', call: 9_999, port: first! }),
+
+  'no call fails while a healthy provider can be reached': () => new MadeHistory().failedCall(5_000, 5_100),
+
+  'every failure has a code of its own': () =>
+    allFrozen(new MadeHistory()).failedCall(5_100, 5_200, 'ECONNRESET'),
+
+  'after the last fault every view is live and has everybody who lives': () =>
+    new MadeHistory().view(20_000, 'consumer-2', [first!, second!]),
+
+  'nobody is in a view twice': () =>
+    new MadeHistory().view(5_000, 'consumer-1', [...allPorts, third!]).view(5_100, 'consumer-1', allPorts),
+
+  'whoever died or left is gone from all views within its ttl': () =>
+    new MadeHistory().killed('provider-3.1', 5_000, bounds.goneMs + 500),
+
+  'no view drops more than half of those who live': () =>
+    new MadeHistory().view(9_000, 'consumer-1', [first!]).view(9_500, 'consumer-1', allPorts),
+
+  'views say that they are stale while the store is away, and only then': () =>
+    new MadeHistory().fault('kill-store', 'store', 5_000, 9_000),
+
+  'nobody calls an instance whose drain has ended': () =>
+    new MadeHistory()
+      .without(({ who, kind }) => who === 'provider-3.1' && ['told', 'drained', 'exited'].includes(kind))
+      .without(({ kind, t }) => kind === 'listed' && t < times.end)
+      .without(
+        (event) => event.kind === 'attempt' && event.port === portOf['provider-3.1'] && event.t > 5_500,
+      )
+      .plus(5_000, 'provider-3.1', { kind: 'told', to: 'drain' })
+      .plus(
+        5_600,
+        'provider-3.1',
+        { kind: 'drained' },
+        { kind: 'exited', code: 0, signal: null, killed: false },
+      )
+      .view(5_050, 'consumer-1', [first!, second!])
+      .view(5_050, 'consumer-2', [first!, second!])
+      .plus(times.over + 10, 'harness', { kind: 'listed', when: 'calm', ports: [first!, second!] })
+      .plus(6_000, 'consumer-1', { kind: 'attempt', call: 99, port: third!, as: 'first' }),
+
+  'whoever lives is published again, and stays so': () =>
+    new MadeHistory()
+      .fault('wipe-store', 'store', 29_000, 29_500)
+      .plus(29_900, 'provider-2.1', { kind: 'state', value: 'lost', code: 'ERR_SD_LEASE_LOST' }),
+
+  'no registration is lost without trouble, or to a process that is not there': () =>
+    new MadeHistory()
+      .fault('jump-clock', 'provider-2.1', 5_000, 5_001)
+      .plus(5_300, 'provider-2.1', { kind: 'state', value: 'lost', code: 'ERR_SD_LEASE_LOST' })
+      .plus(5_400, 'provider-2.1', { kind: 'state', value: 'published' }),
+
+  'in the end the store has everybody who lives once, and nobody when all have left': () =>
+    new MadeHistory()
+      .without(({ kind, t }) => kind === 'listed' && t < times.end)
+      .plus(times.over + 10, 'harness', { kind: 'listed', when: 'calm', ports: [...allPorts, third!] }),
+
+  'a process that is told to leave ends soon, with code 0, and leaves nothing open': () =>
+    new MadeHistory()
+      .without(({ who, kind }) => who === 'consumer-1' && kind === 'exited')
+      .plus(times.over + 9_000, 'consumer-1', {
+        kind: 'exited',
+        code: null,
+        signal: 'SIGKILL',
+        killed: false,
+      }),
+
+  'consumers call at their rate, and are answered': () =>
+    new MadeHistory().without(({ who, kind, t }) => who === 'consumer-1' && kind === 'call' && t > 10_000),
+};
+
+describe('the checker', () => {
+  it('has a planted violation for each invariant', () =>
+    expect(Object.keys(planted).sort()).toEqual(invariants.map(({ name }) => name).sort()));
+
+  it.each(Object.entries(planted))('finds that it does not hold: %s', (name, make) =>
+    expect(broken(make())).toEqual([name]),
+  );
+
+  it('tells who it was, when, and what', () => {
+    const history = new MadeHistory().failedCall(5_000, 5_100);
+    expect(check(history.events, { saysStale: true })).toEqual([
+      {
+        invariant: 'no call fails while a healthy provider can be reached',
+        t: 5_100,
+        who: 'consumer-1',
+        text: expect.stringContaining(
+          'ERR_SD_CONNECTION though there was provider-1.1, provider-2.1',
+        ) as string,
+      },
+    ]);
+  });
+});
+
+describe('what is no violation, though it looks like one', () => {
+  it('a view of what never says that it is stale', () => {
+    const history = new MadeHistory().fault('kill-store', 'store', 5_000, 9_000);
+    expect(check(history.events, { saysStale: false })).toEqual([]);
+  });
+
+  it('somebody dead who is kept while the store is away', () => {
+    const history = new MadeHistory()
+      .killed('provider-3.1', 5_000, 9_000)
+      .fault('kill-store', 'store', 5_500, 9_500);
+    for (const who of ['consumer-1', 'consumer-2']) history.view(5_550, who, allPorts, 'stale');
+    history.without(({ kind, t }) => kind === 'view' && t === 14_000);
+    for (const who of ['consumer-1', 'consumer-2']) history.view(9_600, who, [first!, second!]);
+    expect(broken(history)).toEqual([]);
+  });
+
+  it('a call that fails while all who are there are frozen', () => {
+    const history = allFrozen(new MadeHistory()).failedCall(5_100, 7_100, 'ERR_SD_DEADLINE_EXCEEDED');
+    expect(broken(history)).toEqual([]);
+  });
+});
+
+describe('isSettled()', () => {
+  it('is true once everybody who lives is in every view', () => {
+    const { events } = new MadeHistory();
+    const until = (t: number) => events.filter((event) => event.t <= t);
+    expect(isSettled(until(199))).toBe(false);
+    expect(isSettled(until(200))).toBe(true);
+  });
+
+  it('is false while a view has somebody who is gone, or is stale', () => {
+    const killed = new MadeHistory().killed('provider-3.1', 5_000, 2_000).events;
+    expect(isSettled(killed.filter(({ t }) => t <= 6_000))).toBe(false);
+    expect(isSettled(killed.filter(({ t }) => t <= 7_100))).toBe(true);
+    const stale = new MadeHistory().view(5_000, 'consumer-1', allPorts, 'stale').events;
+    expect(isSettled(stale.filter(({ t }) => t <= 6_000))).toBe(false);
+  });
+});

@@ -1,0 +1,120 @@
+import type { Happening, HistoryEvent } from '../history.ts';
+import { pace } from '../pace.ts';
+
+/** When what happens in a history that is made up, in milliseconds. */
+export const times = {
+  listening: 100,
+  published: 150,
+  begun: 1_000,
+  calm: 30_000,
+  over: 40_000,
+  end: 41_000,
+};
+
+export const portOf = { 'provider-1.1': 1_001, 'provider-2.1': 1_002, 'provider-3.1': 1_003 } as const;
+type ProviderName = keyof typeof portOf;
+const providers = Object.keys(portOf) as readonly ProviderName[]; // they are its keys
+const consumers = ['consumer-1', 'consumer-2'] as const;
+export const allPorts: readonly number[] = Object.values(portOf);
+
+/** A run in which nothing goes wrong, and what a test changes about it. */
+export class MadeHistory {
+  #events: readonly HistoryEvent[];
+
+  constructor() {
+    this.#events = [
+      ...providers.flatMap(lifeOf),
+      ...consumers.flatMap(consumerLife),
+      at(times.begun, 'harness', { kind: 'begun' }),
+      at(times.calm, 'harness', { kind: 'calm' }),
+      at(times.over, 'harness', { kind: 'over' }),
+      at(times.over + 10, 'harness', { kind: 'listed', when: 'calm', ports: allPorts }),
+      at(times.end + 10, 'harness', { kind: 'listed', when: 'ended', ports: [] }),
+    ];
+  }
+
+  get events(): readonly HistoryEvent[] {
+    return [...this.#events].sort((one, other) => one.t - other.t);
+  }
+
+  plus(t: number, who: string, ...happenings: readonly Happening[]): this {
+    this.#events = [...this.#events, ...happenings.map((happening) => at(t, who, happening))];
+    return this;
+  }
+
+  without(isLeftOut: (event: HistoryEvent) => boolean): this {
+    this.#events = this.#events.filter((event) => !isLeftOut(event));
+    return this;
+  }
+
+  fault(
+    fault: Extract<Happening, { readonly kind: 'fault' }>['fault'],
+    target: string,
+    from: number,
+    to: number,
+  ): this {
+    const event = { kind: 'fault', number: from, fault, targets: [target], text: fault } as const;
+    return this.plus(from, 'harness', { ...event, phase: 'begins' }).plus(to, 'harness', {
+      ...event,
+      phase: 'ends',
+    });
+  }
+
+  /** The view of a consumer from then on; live, and all of it takes requests, unless it is said. */
+  view(t: number, who: string, ports: readonly number[], state = 'live'): this {
+    return this.plus(t, who, { kind: 'view', state, held: 0, ports, serving: ports });
+  }
+
+  failedCall(from: number, to: number, code: string | undefined = 'ERR_SD_CONNECTION'): this {
+    const call = 100_000 + from;
+    this.plus(from, 'consumer-1', { kind: 'call', call });
+    return this.plus(to, 'consumer-1', { kind: 'failed', call, code, text: 'it failed' });
+  }
+
+  /** A provider that is killed, and not followed by another. Views lose it after so long. */
+  killed(who: ProviderName, t: number, lostAfterMs: number): this {
+    this.without((event) => event.who === who && event.t > t).fault('kill-provider', who, t, t + 10);
+    this.plus(t + 5, who, { kind: 'exited', code: null, signal: 'SIGKILL', killed: true });
+    this.without(({ kind, t: when }) => kind === 'listed' && when < times.end);
+    const left = allPorts.filter((port) => port !== portOf[who]);
+    this.plus(times.over + 10, 'harness', { kind: 'listed', when: 'calm', ports: left });
+    for (const consumer of consumers) this.view(t + lostAfterMs, consumer, left);
+    return this;
+  }
+}
+
+function at(t: number, who: string, happening: Happening): HistoryEvent {
+  return { t, who, ...happening };
+}
+
+function lifeOf(who: ProviderName): readonly HistoryEvent[] {
+  return [
+    at(0, who, { kind: 'spawned', role: 'provider' }),
+    at(times.listening, who, { kind: 'listening', port: portOf[who] }),
+    at(times.published, who, { kind: 'state', value: 'published' }),
+    at(times.over + 20, who, { kind: 'told', to: 'end' }),
+    at(times.over + 540, who, { kind: 'drained' }),
+    at(times.over + 600, who, { kind: 'exited', code: 0, signal: null, killed: false }),
+  ];
+}
+
+function consumerLife(who: string): readonly HistoryEvent[] {
+  const count = Math.floor((times.over - 300) / pace.callEveryMs);
+  const calls = Array.from({ length: count }, (_, index) => {
+    const from = 300 + index * pace.callEveryMs;
+    const call = index + 1;
+    const port = allPorts[index % allPorts.length] ?? 0;
+    return [
+      at(from, who, { kind: 'call', call }),
+      at(from, who, { kind: 'attempt', call, port, as: 'first' }),
+      at(from + 5, who, { kind: 'answered', call, port }),
+    ];
+  });
+  return [
+    at(0, who, { kind: 'spawned', role: 'consumer' }),
+    at(200, who, { kind: 'view', state: 'live', held: 0, ports: allPorts, serving: allPorts }),
+    ...calls.flat(),
+    at(times.over + 20, who, { kind: 'told', to: 'end' }),
+    at(times.over + 100, who, { kind: 'exited', code: 0, signal: null, killed: false }),
+  ];
+}

@@ -1,0 +1,39 @@
+import { describe, expect, it } from 'vitest';
+import { scheduleOf, type Fault } from '../schedule.ts';
+import { stores } from '../stores.ts';
+
+const all = stores.redis.faults;
+const seeds = Array.from({ length: 300 }, (_, index) => index + 1);
+
+describe('scheduleOf()', () => {
+  it('is the same for the same seed, and another for another', () => {
+    expect(scheduleOf(7, all)).toEqual(scheduleOf(7, all));
+    expect(scheduleOf(7, all)).not.toEqual(scheduleOf(8, all));
+  });
+
+  it('has every kind of fault, and several in each schedule', () => {
+    const schedules = seeds.map((seed) => scheduleOf(seed, all));
+    expect(new Set(schedules.flat().map(({ fault }) => fault.name)).size).toBe(13);
+    expect(Math.min(...schedules.map(({ length }) => length))).toBeGreaterThanOrEqual(2);
+  });
+
+  it('never does two things to the store, or to one process, at the same time', () => {
+    for (const seed of seeds) {
+      const onStore = scheduleOf(seed, all).filter(({ fault }) => fault.name.endsWith('-store'));
+      for (const [index, { atMs }] of onStore.entries()) {
+        const before = onStore[index - 1];
+        if (before !== undefined) expect(atMs).toBeGreaterThan(before.atMs + durationOf(before.fault));
+      }
+    }
+  });
+
+  it('has nothing that a store cannot do', () => {
+    const names = seeds.flatMap((seed) =>
+      scheduleOf(seed, stores.static.faults).map(({ fault }) => fault.name),
+    );
+    expect(names).not.toContain('freeze-store');
+    expect(names).not.toContain('cut-off');
+  });
+});
+
+const durationOf = (fault: Fault): number => ('forMs' in fault ? fault.forMs : 0);
