@@ -6,6 +6,7 @@
  *   --store redis,etcd   which stores; default: all that this machine has
  *   --seed 7             the seed of the first run; the next ones have those after it. Default: by chance
  *   --parallel 4         runs at once
+ *   --keep               keeps the histories of runs that were fine, too
  */
 import { randomInt } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -26,6 +27,7 @@ const { values: options } = parseArgs({
     store: { type: 'string' },
     seed: { type: 'string' },
     parallel: { type: 'string', default: '4' },
+    keep: { type: 'boolean', default: false },
   },
 });
 const chosen = chosenStores(options.store);
@@ -43,8 +45,9 @@ await Promise.all(Array.from({ length: Number(options.parallel) }, work));
 forget();
 console.log(`\n${table(results)}`);
 const isFine = failures === 0 && results.every(({ violations }) => violations.length === 0);
-if (isFine) rmSync(folder, { recursive: true });
-else process.exitCode = 1;
+if (options.keep) console.log(`\nHistories: ${folder}`);
+else if (isFine) rmSync(folder, { recursive: true });
+if (!isFine) process.exitCode = 1;
 
 async function work(): Promise<void> {
   while (begun < most && performance.now() < until) {
@@ -62,8 +65,8 @@ async function work(): Promise<void> {
     if (result === undefined) continue;
     results.push(result);
     console.log(summary(result));
-    if (result.violations.length === 0) rmSync(result.historyFile);
-    else console.log(explain(result));
+    if (result.violations.length > 0) console.log(explain(result));
+    else if (!options.keep) rmSync(result.historyFile);
   }
 }
 

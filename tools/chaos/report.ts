@@ -23,7 +23,9 @@ export function countsOf(history: readonly HistoryEvent[]) {
   const begun = history.flatMap((event) =>
     event.kind === 'fault' && event.phase === 'begins' ? [event.fault] : [],
   );
-  const calls = factsOf(history).consumers.flatMap((consumer) => consumer.calls);
+  const { consumers, begunAt } = factsOf(history);
+  // Before that there is nobody to call.
+  const calls = consumers.flatMap((consumer) => consumer.calls).filter(({ from }) => from > begunAt);
   return {
     faults: begun,
     calls: calls.length,
