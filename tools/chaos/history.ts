@@ -33,6 +33,8 @@ export type Happening =
   // What providers say.
   | { readonly kind: 'listening'; readonly port: number }
   | { readonly kind: 'state'; readonly value: string; readonly code?: string | undefined }
+  /** Its server accepts nothing from now on. */
+  | { readonly kind: 'closing' }
   | { readonly kind: 'drained' }
   // What consumers say.
   | {

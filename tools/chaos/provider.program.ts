@@ -15,6 +15,11 @@ const { place, port, seed } = assignment;
 const server = createServer((_request, response) => response.end(assignment.who)).listen(port, '127.0.0.1');
 await once(server, 'listening');
 history.write({ kind: 'listening', port });
+const close = server.close.bind(server);
+server.close = (done) => {
+  history.write({ kind: 'closing' });
+  return close(done);
+};
 
 if (place.store === 'static' || place.store === 'dns' || place.store === 'kubernetes') await bePublished();
 else await publish();
@@ -28,8 +33,8 @@ async function publish(): Promise<void> {
     drain: { propagationMs: pace.propagationMs, timeoutMs: pace.drainMs },
     rng: seededRng(seed),
   });
-  const closing = new AbortController();
-  const registered = registry.register({ service, server, host: '127.0.0.1' }, { signal: closing.signal });
+  let isLeaving = false;
+  const registered = registry.register({ service, server, host: '127.0.0.1' });
   registered.then(
     (registration) => {
       history.write({ kind: 'state', value: registration.state.value });
@@ -40,14 +45,15 @@ async function publish(): Promise<void> {
       });
     },
     (error: unknown) => {
-      if (!closing.signal.aborted) throw error;
+      // Whoever leaves before it is published takes that back.
+      if (!isLeaving) throw error;
     },
   );
   await program.leaving;
+  isLeaving = true;
   program.tell('leaving');
   await registry.drain();
-  closing.abort();
-  server.close();
+  if (server.listening) server.close();
   server.closeAllConnections();
   history.write({ kind: 'drained' });
   await registry.close();

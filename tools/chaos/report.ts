@@ -48,17 +48,16 @@ export function explain({ store, seed, history, historyFile, violations }: RunRe
   ].join('\n');
 }
 
-/** What is on one's mind when reading: faults, states, views, failures; not each call that went well. */
+/** What is on one's mind when reading: faults, states, views and what went wrong; not each call. */
 function around(history: readonly HistoryEvent[], { t, who }: Violation): readonly string[] {
-  const telling = history.filter(
-    ({ kind, who: whose, ...event }) =>
-      ['fault', 'state', 'exited', 'drained', 'told', 'calm', 'over', 'listed'].includes(kind) ||
-      ((kind === 'view' || kind === 'failed' || kind === 'log') &&
-        whose === who &&
-        Math.abs(event.t - t) < 5_000),
-  );
-  return telling
+  const always = ['fault', 'state', 'exited', 'closing', 'drained', 'told', 'calm', 'over', 'listed'];
+  return history
     .filter((event) => event.t > t - 12_000 && event.t < t + 3_000)
+    .filter((event) => {
+      if (always.includes(event.kind)) return true;
+      if (event.who !== who) return false;
+      return event.kind === 'failed' ? Math.abs(event.t - t) < 300 : ['view', 'log'].includes(event.kind);
+    })
     .map((event) => `${offset(history, event.t)} ${lineOf(event)}`);
 }
 

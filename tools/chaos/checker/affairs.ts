@@ -19,7 +19,7 @@ export function goneFor(facts: Facts, gone: Provider, consumer: Consumer): numbe
   const saidGoodbye = gone.drainedAt < Infinity;
   const troubles = troublesOf(facts, consumer.who, ...(saidGoodbye ? [gone.who] : []));
   const before = bounds.backMs + bounds.doubtMs;
-  let due = gone.goneAt + (saidGoodbye ? bounds.withdrawnMs : bounds.goneMs);
+  let due = saidGoodbye ? gone.drainedAt + bounds.withdrawnMs : gone.goneAt + bounds.goneMs;
   for (;;) {
     const during: Interval = { from: gone.goneAt - before, to: due };
     const ends = troubles.filter((trouble) => overlaps(trouble, during)).map(({ to }) => to);

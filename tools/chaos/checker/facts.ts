@@ -47,9 +47,9 @@ export interface Provider extends Process {
     readonly code?: string | undefined;
   }[];
   readonly frozen: readonly Interval[];
-  /** Its server was closed and it had deregistered, as far as the store let it. */
+  /** It had deregistered, as far as the store let it. */
   readonly drainedAt: number;
-  /** It answered nothing any more, whatever the reason. */
+  /** It took no more requests, whatever the reason. */
   readonly goneAt: number;
 }
 
@@ -119,7 +119,12 @@ function providerOf(who: string, own: readonly HistoryEvent[], history: readonly
     states: own.flatMap((event) => (event.kind === 'state' ? [event] : [])),
     frozen: intervalsOf(history, ['freeze-provider']).filter(({ targets }) => targets.includes(who)),
     drainedAt,
-    goneAt: Math.min(drainedAt, killedAt(who, history), process.exit?.t ?? Infinity),
+    goneAt: Math.min(
+      own.find((event) => event.kind === 'closing')?.t ?? Infinity,
+      drainedAt,
+      killedAt(who, history),
+      process.exit?.t ?? Infinity,
+    ),
   };
 }
 

@@ -1,6 +1,15 @@
+import { pace } from '../pace.ts';
 import { goneFor, isFollowed, living, troublesOf } from './affairs.ts';
 import { bounds } from './bounds.ts';
-import { overlaps, type Consumer, type Facts, type Provider, type Trouble, type View } from './facts.ts';
+import {
+  overlaps,
+  type Consumer,
+  type Facts,
+  type Interval,
+  type Provider,
+  type Trouble,
+  type View,
+} from './facts.ts';
 import type { Invariant } from './violation.ts';
 
 export const viewsComeBack: Invariant = {
@@ -70,17 +79,25 @@ export const viewsKeepTheLiving: Invariant = {
     ),
 };
 
-/** Nothing was wrong with it or its way to the store for so long that it can have lost its registration over it. */
+/** Nothing was wrong with it or its way to the store by which it can have lost its registration. */
 function isSteady(facts: Facts, provider: Provider, { from }: View, before: readonly View[]): boolean {
   const { who, port, listeningAt, goneAt, toldAt, frozen } = provider;
-  const lately = { from: from - bounds.goneMs - bounds.backMs, to: from };
   const own = facts.troubles.filter(({ of }) => of === who);
   return (
     listeningAt < from &&
     goneAt > from &&
     toldAt > from &&
-    ![...frozen, ...own].some((interval) => overlaps(interval, lately)) &&
+    ![...frozen, ...own].some((trouble) => hasAftermath(trouble, from)) &&
     before.some((view) => view.serving.includes(port) && view.from > listeningAt)
+  );
+}
+
+/** What is shorter than a lease by two renewals cannot end it; of what is longer it takes a while to come back. */
+function hasAftermath({ from, to }: Interval, t: number): boolean {
+  const isShort = to - from < pace.ttlMs / 3;
+  return overlaps(
+    { from, to: to + (isShort ? bounds.goneMs : bounds.goneMs + bounds.backMs) },
+    { from: t, to: t },
   );
 }
 
