@@ -24,6 +24,8 @@ export const bounds = {
   doubtMs: pace.verifyAfterMs + pace.timeoutMs + busyMs,
   /** An endpoint that was dead or hung is tried again after its ejection, of 5 s at first. */
   ejectedMs: 5_000 + busyMs,
+  /** The window of the retry budget: by then it has forgotten what was spent. */
+  retriesBackMs: 2_000 + busyMs,
   /** From being told to leave until the process is gone, while all is well. */
   exitMs: pace.propagationMs + 1_000 + 2 * busyMs,
   /** The same where the store cannot be told: the drain has its limit, and deregistering that of the ttl. */

@@ -37,22 +37,40 @@ export const failuresHaveCodes: Invariant = {
 
 /**
  * A call must not fail while somebody was there for all of it: alive, not frozen, in the view of its consumer as one that
- * takes requests, and not spared for what it or its predecessor at the same address did a moment ago.
+ * takes requests, and not spared for what it or its predecessor at the same address did a moment ago. Right after a time
+ * without anybody a call may fail that meets somebody dead: its retry is paid from a budget, which is then spent.
  */
 export const callsSucceed: Invariant = {
   name: 'no call fails while a healthy provider can be reached',
   violations: (facts) =>
-    facts.consumers.flatMap((consumer) =>
-      consumer.calls.flatMap((call) => {
-        const { failure } = call;
-        if (failure === undefined || call.to > Math.min(facts.overAt, consumer.toldAt)) return [];
-        const good = facts.providers.filter((provider) => isGoodFor(call, provider, consumer, facts));
-        if (good.length === 0) return [];
-        const names = good.map(({ who }) => who).join(', ');
-        const text = `call ${call.call} failed with ${failure.code ?? 'no code'} though there was ${names}: ${failure.text}`;
-        return [{ t: call.to, who: consumer.who, text }];
-      }),
-    ),
+    facts.consumers.flatMap((consumer) => {
+      const failed = consumer.calls.filter(
+        ({ failure, to }) => failure !== undefined && to <= Math.min(facts.overAt, consumer.toldAt),
+      );
+      const good = new Map(
+        failed.map((call) => [
+          call,
+          facts.providers.filter((provider) => isGoodFor(call, provider, consumer, facts)),
+        ]),
+      );
+      // What failed while nobody was there has spent the retries of the calls that follow.
+      const helpless = failed.filter((call) => good.get(call)?.length === 0);
+      return failed
+        .filter((call) => good.get(call)?.length !== 0)
+        .filter(
+          (call) =>
+            !helpless.some(({ from, to }) => from <= call.to && to > call.from - bounds.retriesBackMs),
+        )
+        .map((call) => {
+          const { code, text } = call.failure ?? {};
+          const names = good
+            .get(call)
+            ?.map(({ who }) => who)
+            .join(', ');
+          const story = `call ${call.call} failed with ${code ?? 'no code'} though there was ${names}: ${text}`;
+          return { t: call.to, who: consumer.who, text: story };
+        });
+    }),
 };
 
 function isGoodFor(call: Call, provider: Provider, consumer: Consumer, { providers }: Facts): boolean {
