@@ -71,8 +71,10 @@ class Perpetrator {
           store.thaw();
         });
       case 'jump-clock': {
-        const victim = fleet.at(fault.link);
-        return this.#during(fault, [victim.who], async () => victim.jumpClock(fault.byMs));
+        const victim = fleet.find(fault.link); // all may just be gone, in a scale to zero
+        return this.#during(fault, victim === undefined ? [] : [victim.who], async () =>
+          victim?.jumpClock(fault.byMs),
+        );
       }
       case 'deploy':
         return this.#during(fault, [], async () => {

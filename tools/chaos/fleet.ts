@@ -39,8 +39,13 @@ export class Fleet {
     return [...this.#providers.keys()];
   }
 
-  at({ role, place }: Link): Member {
-    const found = (role === 'provider' ? this.#providers : this.#consumers).get(place);
+  find({ role, place }: Link): Member | undefined {
+    return (role === 'provider' ? this.#providers : this.#consumers).get(place);
+  }
+
+  at(link: Link): Member {
+    const { role, place } = link;
+    const found = this.find(link);
     if (found === undefined) throw new Error(`There is no ${role} in place ${place}`);
     return found;
   }

@@ -48,7 +48,7 @@ export async function openDiscovery(place: StorePlace): Promise<DiscoveryBackend
       namespace: kubernetesNamespace,
       token: kubernetesToken,
       timeoutMs: pace.timeoutMs,
-      idleMs: 2 * pace.timeoutMs,
+      idleMs: 1.5 * pace.timeoutMs, // three bookmarks; after it the server is asked, for as long as the timeout
     });
   }
   return openRegistry(place);

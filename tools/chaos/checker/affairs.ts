@@ -29,13 +29,8 @@ export function goneFor(facts: Facts, gone: Provider, consumer: Consumer): numbe
   }
 }
 
-/** Whether another process listened at the same port by then, so that a port does not say which of them is meant. */
-export function isFollowed({ providers }: Facts, provider: Provider, by: number): boolean {
-  return providers.some(
-    (other) =>
-      other !== provider &&
-      other.port === provider.port &&
-      other.listeningAt > provider.listeningAt &&
-      other.listeningAt <= by,
-  );
+/** From when on its port says nothing of it, as another process listens there. */
+export function followedAt({ providers }: Facts, { port, listeningAt }: Provider): number {
+  const later = providers.filter((other) => other.port === port && other.listeningAt > listeningAt);
+  return Math.min(Infinity, ...later.map((other) => other.listeningAt));
 }

@@ -1,5 +1,5 @@
 import { pace } from '../pace.ts';
-import { troublesOf } from './affairs.ts';
+import { followedAt, troublesOf } from './affairs.ts';
 import { bounds } from './bounds.ts';
 import { overlaps, type Call, type Consumer, type Facts, type Provider } from './facts.ts';
 import type { Invariant } from './violation.ts';
@@ -114,10 +114,10 @@ export const drainedAreLeftAlone: Invariant = {
 /** Whoever was out of touch with the store meanwhile was not told; and a port may have a new owner. */
 function couldKnow(facts: Facts, provider: Provider, consumer: string, t: number): boolean {
   const span = { from: provider.toldAt - bounds.backMs - bounds.doubtMs, to: t };
-  const isAnother = facts.providers.some(
-    (other) => other !== provider && other.port === provider.port && other.listeningAt > provider.listeningAt,
+  return (
+    followedAt(facts, provider) > t &&
+    !troublesOf(facts, consumer, provider.who).some((trouble) => overlaps(trouble, span))
   );
-  return !isAnother && !troublesOf(facts, consumer, provider.who).some((trouble) => overlaps(trouble, span));
 }
 
 /** A run in which hardly anybody called has shown nothing. */

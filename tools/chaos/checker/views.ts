@@ -1,5 +1,5 @@
 import { pace } from '../pace.ts';
-import { goneFor, isFollowed, living, troublesOf } from './affairs.ts';
+import { goneFor, followedAt, living, troublesOf } from './affairs.ts';
 import { bounds } from './bounds.ts';
 import {
   overlaps,
@@ -48,9 +48,9 @@ export const theGoneVanish: Invariant = {
       .flatMap((gone) =>
         facts.consumers.flatMap((consumer) => {
           const due = goneFor(facts, gone, consumer);
-          if (due > facts.overAt || isFollowed(facts, gone, due)) return [];
+          const until = Math.min(facts.overAt, followedAt(facts, gone));
           const still = consumer.views.find(
-            ({ from, to, ports }) => to > due && from < facts.overAt && ports.includes(gone.port),
+            ({ from, to, ports }) => to > due && from < until && due < until && ports.includes(gone.port),
           );
           if (still === undefined) return [];
           const afterMs = (Math.max(still.from, due) - gone.goneAt).toFixed(0);

@@ -155,6 +155,31 @@ describe('the checker', () => {
 });
 
 describe('what is no violation, though it looks like one', () => {
+  it('somebody dead whose address another has taken', () => {
+    const history = new MadeHistory().killed('provider-3.1', 5_000, 2_000);
+    history.without(({ kind, t }) => kind === 'listed' && t < times.end);
+    for (const who of ['consumer-1', 'consumer-2']) history.view(10_100, who, allPorts);
+    history
+      .plus(9_000, 'provider-3.2', { kind: 'spawned', role: 'provider' })
+      .plus(
+        10_000,
+        'provider-3.2',
+        { kind: 'listening', port: third! },
+        { kind: 'state', value: 'published' },
+      )
+      .plus(times.over + 10, 'harness', { kind: 'listed', when: 'calm', ports: allPorts })
+      .plus(times.over + 20, 'provider-3.2', { kind: 'told', to: 'end' })
+      .plus(times.over + 90, 'provider-3.2', { kind: 'exited', code: 0, signal: null, killed: false });
+    expect(broken(history)).toEqual([]);
+  });
+
+  it('a call that fails right after a time without anybody, which has spent the retries', () => {
+    const history = new MadeHistory().view(5_000, 'consumer-1', [first!]);
+    history.killed('provider-1.1', 4_900, 9_000).failedCall(5_100, 5_200).view(5_300, 'consumer-1', allPorts);
+    const others = broken(history.failedCall(5_400, 5_500)).filter((name) => name.startsWith('no call'));
+    expect(others).toEqual([]);
+  });
+
   it('a view of what never says that it is stale', () => {
     const history = new MadeHistory().fault('kill-store', 'store', 5_000, 9_000);
     expect(check(history.events, { saysStale: false })).toEqual([]);
