@@ -44,7 +44,10 @@ export default defineConfig({
     projects: [
       ...workspacePackages().map(({ name, folder }) => project(name, folder)),
       { extends: true, test: { name: 'sim', include: ['tools/sim/test/*.test.ts'], testTimeout: 120_000 } },
-      { extends: true, test: { name: 'chaos', include: ['tools/chaos/test/*.test.ts'], ...whileWaiting } },
+      {
+        extends: true,
+        test: { name: 'chaos', include: ['tools/chaos/test/*.test.ts'], maxConcurrency: 3, ...whileWaiting },
+      },
       // These start npm, ESLint and the TypeScript compiler.
       { extends: true, test: { name: 'tools', include: ['tools/test/*.test.ts'], testTimeout: 30_000 } },
       { extends: true, test: { name: 'docs', include: ['tools/docs/*.test.ts'], testTimeout: 30_000 } },

@@ -56,6 +56,8 @@ export type Happening =
       readonly text: string;
     }
   // What any of them says.
+  /** It could not run for so long. */
+  | { readonly kind: 'stalled'; readonly ms: number }
   /** Nobody caught it. */
   | { readonly kind: 'uncaught'; readonly text: string }
   | { readonly kind: 'log'; readonly text: string };

@@ -1,6 +1,7 @@
 import { setLogger } from '@sd/core';
 import type { Assignment, Notice, Order } from './assignment.ts';
 import { HistoryWriter } from './history.ts';
+import { noteStalls } from './stall.ts';
 import { jumpClock } from './wall-clock.ts';
 
 /** What all programs of a run have in common: a history, orders from the harness, and an end. */
@@ -17,6 +18,7 @@ export class MemberProgram {
         text: details?.error instanceof Error ? `${message}: ${details.error.message}` : message,
       });
     setLogger({ debug: () => undefined, info: log, warn: log, error: log });
+    noteStalls(this.history);
     process.on('uncaughtException', (error) => {
       this.history.write({ kind: 'uncaught', text: error.stack ?? String(error) });
       process.exit(70);

@@ -69,6 +69,5 @@ async function bePublished(): Promise<void> {
   server.close();
   server.closeIdleConnections();
   await once(server, 'close');
-  history.write({ kind: 'drained' });
   program.tell('left');
 }

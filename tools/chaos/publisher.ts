@@ -91,7 +91,10 @@ export class Publisher implements AsyncDisposable {
       if (before.get(name)?.isLeaving !== isLeaving)
         this.#history.write({ kind: 'state', value: isLeaving ? 'draining' : 'published' }, name);
     }
-    for (const name of before.keys())
-      if (!this.#written.has(name)) this.#history.write({ kind: 'state', value: 'withdrawn' }, name);
+    const left = new Set([...before.keys()].filter((name) => !this.#written.has(name)));
+    for (const name of left) {
+      this.#history.write({ kind: 'state', value: 'withdrawn' }, name);
+      if (before.get(name)?.isLeaving === true) this.#history.write({ kind: 'drained' }, name);
+    }
   }
 }

@@ -4,9 +4,10 @@ import type { HistoryEvent } from './history.ts';
 import type { RunResult } from './run.ts';
 
 /** One line for a run. */
-export function summary({ store, seed, history, violations, tookMs }: RunResult): string {
+export function summary({ store, seed, history, violations, doubtful, tookMs }: RunResult): string {
   const { faults, calls, failed } = countsOf(history);
-  const verdict = violations.length === 0 ? 'ok' : `${violations.length} VIOLATIONS`;
+  const fine = doubtful.length === 0 ? 'ok' : 'busy';
+  const verdict = violations.length === 0 ? fine : `${violations.length} VIOLATIONS`;
   const cells = [
     store.padEnd(10),
     `seed ${String(seed).padEnd(6)}`,

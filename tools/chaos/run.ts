@@ -13,6 +13,7 @@ import { service } from './pace.ts';
 import { openDiscovery } from './places.ts';
 import { Publisher, type PublishedStore } from './publisher.ts';
 import { scheduleOf } from './schedule.ts';
+import { noteStalls } from './stall.ts';
 import { stores, type StoreName } from './stores.ts';
 
 export interface RunOptions {
@@ -30,6 +31,8 @@ export interface RunResult {
   readonly history: readonly HistoryEvent[];
   readonly historyFile: string;
   readonly violations: readonly Violation[];
+  /** Broken limits of time that the machine was too busy for. */
+  readonly doubtful: readonly Violation[];
 }
 
 /** Starts a store and processes that meet in it, plays the schedule of the seed, and judges what came of it. */
@@ -39,6 +42,7 @@ export async function runOnce({ store: name, seed, bundle, folder }: RunOptions)
   const historyFile = join(folder, `${name}-${seed}.jsonl`);
   closeSync(openSync(historyFile, 'w'));
   const history = new HistoryWriter(historyFile, 'harness');
+  const stalls = noteStalls(history);
   const traits = stores[name];
   await using store = await traits.start();
   await using publisher = isPublished(store) ? new Publisher(store, history) : undefined;
@@ -63,17 +67,13 @@ export async function runOnce({ store: name, seed, bundle, folder }: RunOptions)
   } catch (error) {
     await fleet.kill();
     throw error;
+  } finally {
+    clearInterval(stalls);
   }
   const events = readHistory(historyFile);
-  const violations = check(events, { saysStale: traits.saysStale });
-  return {
-    store: name,
-    seed,
-    tookMs: performance.now() - startedAt,
-    history: events,
-    historyFile,
-    violations,
-  };
+  const verdict = check(events, { saysStale: traits.saysStale });
+  const tookMs = performance.now() - startedAt;
+  return { store: name, seed, tookMs, history: events, historyFile, ...verdict };
 }
 
 /** Resolves when all was well for a while, or should have been. */

@@ -11,7 +11,11 @@ export function table(results: readonly RunResult[]): string {
     ),
   );
   const all = stores.length > 1 ? [rowOf('all', results)] : [];
-  return aligned([['store', 'runs', 'broken', 'faults', 'calls', 'failed', 's a run'], ...rows, ...all]);
+  return aligned([
+    ['store', 'runs', 'broken', 'too busy', 'faults', 'calls', 'failed', 's a run'],
+    ...rows,
+    ...all,
+  ]);
 }
 
 function rowOf(name: string, results: readonly RunResult[]): readonly string[] {
@@ -23,6 +27,7 @@ function rowOf(name: string, results: readonly RunResult[]): readonly string[] {
     name,
     String(results.length),
     String(results.filter(({ violations }) => violations.length > 0).length),
+    String(results.filter(({ doubtful }) => doubtful.length > 0).length),
     sum(({ faults }) => faults.length),
     sum(({ calls }) => calls),
     sum(({ failed }) => failed),

@@ -1,7 +1,7 @@
 import { pace } from '../pace.ts';
 
 /** What a process may have to wait for one of two busy cores, and timers for it. */
-const busyMs = 750;
+export const busyMs = 750;
 
 /** What is promised "soon", in milliseconds, and why it may take so long. */
 export const bounds = {

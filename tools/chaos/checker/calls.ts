@@ -6,6 +6,7 @@ import type { Invariant } from './violation.ts';
 
 export const callsKeepTheirDeadline: Invariant = {
   name: 'no call lasts longer than its deadline',
+  isTimed: true,
   violations: (facts) =>
     facts.consumers.flatMap(({ who, calls, exit }) =>
       calls.flatMap(({ call, from, to }) => {
@@ -19,6 +20,7 @@ export const callsKeepTheirDeadline: Invariant = {
 
 export const failuresHaveCodes: Invariant = {
   name: 'every failure has a code of its own',
+  isTimed: false,
   violations: (facts) => [
     ...facts.consumers.flatMap(({ who, calls }) =>
       calls.flatMap(({ call, to, failure }) => {
@@ -42,6 +44,7 @@ export const failuresHaveCodes: Invariant = {
  */
 export const callsSucceed: Invariant = {
   name: 'no call fails while a healthy provider can be reached',
+  isTimed: true,
   violations: (facts) =>
     facts.consumers.flatMap((consumer) => {
       const failed = consumer.calls.filter(
@@ -97,9 +100,13 @@ function isGoodFor(call: Call, provider: Provider, consumer: Consumer, { provide
 
 export const drainedAreLeftAlone: Invariant = {
   name: 'nobody calls an instance whose drain has ended',
+  isTimed: true,
   violations: (facts) =>
     facts.providers
-      .filter(({ drainedAt }) => drainedAt < facts.overAt)
+      // Who leaves before it is published takes back what is under way, and has nobody to drain.
+      .filter(
+        ({ drainedAt, toldAt, states }) => drainedAt < facts.overAt && states.some(({ t }) => t < toldAt),
+      )
       .flatMap((provider) =>
         facts.consumers.flatMap(({ who, calls }) =>
           calls
@@ -123,6 +130,7 @@ function couldKnow(facts: Facts, provider: Provider, consumer: string, t: number
 /** A run in which hardly anybody called has shown nothing. */
 export const loadIsReal: Invariant = {
   name: 'consumers call at their rate, and are answered',
+  isTimed: true,
   violations: (facts) =>
     facts.consumers.flatMap(({ who, calls }) => {
       const since = calls[0]?.from ?? facts.begunAt;

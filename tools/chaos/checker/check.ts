@@ -1,5 +1,6 @@
 import type { HistoryEvent } from '../history.ts';
 import { living } from './affairs.ts';
+import { busyMs } from './bounds.ts';
 import {
   callsKeepTheirDeadline,
   callsSucceed,
@@ -8,7 +9,7 @@ import {
   loadIsReal,
 } from './calls.ts';
 import { factsOf } from './facts.ts';
-import { processesLeave, processesLive } from './processes.ts';
+import { processesEndSoon, processesEndWell, processesLive } from './processes.ts';
 import { registrationsComeBack, registrationsStay, storeIsRight } from './registrations.ts';
 import { nobodyIsDoubled, theGoneVanish, viewsComeBack, viewsKeepTheLiving, viewsSayStale } from './views.ts';
 import type { CheckOptions, Invariant, Violation } from './violation.ts';
@@ -27,18 +28,31 @@ export const invariants: readonly Invariant[] = [
   registrationsComeBack,
   registrationsStay,
   storeIsRight,
-  processesLeave,
+  processesEndWell,
+  processesEndSoon,
   loadIsReal,
 ];
 
+export interface Verdict {
+  readonly violations: readonly Violation[];
+  /** Broken limits of time in a run whose processes could not run for longer than the limits allow for. */
+  readonly doubtful: readonly Violation[];
+}
+
 /** All that must not be in the history of a run that is over. */
-export function check(history: readonly HistoryEvent[], options: CheckOptions): readonly Violation[] {
+export function check(history: readonly HistoryEvent[], options: CheckOptions): Verdict {
   const facts = factsOf(history);
-  return invariants
-    .flatMap(({ name, violations }) =>
-      violations(facts, options).map((each) => ({ invariant: name, ...each })),
-    )
-    .sort((one, other) => one.t - other.t);
+  const isBusy = facts.stalledMs > busyMs;
+  const find = (among: readonly Invariant[]): readonly Violation[] =>
+    among
+      .flatMap(({ name, violations }) =>
+        violations(facts, options).map((each) => ({ invariant: name, ...each })),
+      )
+      .sort((one, other) => one.t - other.t);
+  return {
+    violations: find(invariants.filter(({ isTimed }) => !isTimed || !isBusy)),
+    doubtful: find(invariants.filter(({ isTimed }) => isTimed && isBusy)),
+  };
 }
 
 /** Whether all has come right by now: every view is live, and has exactly those who live. */

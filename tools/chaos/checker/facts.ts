@@ -12,6 +12,8 @@ export interface Facts {
   readonly calmAt: number;
   /** The observation ended; until then, now. */
   readonly overAt: number;
+  /** The longest time for which a process could not run that should have, in milliseconds. */
+  readonly stalledMs: number;
   /** Ports that a fresh client found. */
   readonly listed: ReadonlyMap<'calm' | 'ended', readonly number[]>;
 }
@@ -101,12 +103,30 @@ export function factsOf(history: readonly HistoryEvent[]): Facts {
     begunAt: timeOf('begun'),
     calmAt: timeOf('calm'),
     overAt,
+    stalledMs: longestStall(history),
     listed: new Map(history.flatMap((event) => (event.kind === 'listed' ? [[event.when, event.ports]] : []))),
   };
 }
 
 export const overlaps = (one: Interval, other: Interval): boolean =>
   one.from <= other.to && other.from <= one.to;
+
+/** A process that starts has no say yet; from its start to its first word it takes half a second. */
+const startMs = 500;
+
+function longestStall(history: readonly HistoryEvent[]): number {
+  const frozen = intervalsOf(history, ['freeze-provider']);
+  const isOwn = ({ t, who }: HistoryEvent): boolean =>
+    frozen.some(({ targets, from, to }) => targets.includes(who) && from <= t && t <= to + 1_000);
+  const stalls = history.flatMap((event) => (event.kind === 'stalled' && !isOwn(event) ? [event.ms] : []));
+  const starts = history.flatMap((event) => {
+    const word = history.find(
+      ({ kind, who }) => who === event.who && (kind === 'listening' || kind === 'call'),
+    );
+    return event.kind === 'spawned' && word !== undefined ? [word.t - event.t - startMs] : [];
+  });
+  return Math.max(0, ...stalls, ...starts);
+}
 
 function providerOf(who: string, own: readonly HistoryEvent[], history: readonly HistoryEvent[]): Provider {
   const process = processOf(who, 'provider', own);

@@ -5,6 +5,7 @@ import type { Invariant } from './violation.ts';
 
 export const registrationsComeBack: Invariant = {
   name: 'whoever lives is published again, and stays so',
+  isTimed: false,
   violations: (facts) =>
     living(facts).flatMap(({ who, states }) => {
       const due = facts.calmAt + bounds.backMs;
@@ -18,6 +19,7 @@ export const registrationsComeBack: Invariant = {
 
 export const registrationsStay: Invariant = {
   name: 'no registration is lost without trouble, or to a process that is not there',
+  isTimed: true,
   violations: (facts) =>
     facts.providers.flatMap((provider) =>
       provider.states.flatMap(({ t, value }) => {
@@ -42,6 +44,7 @@ function hadReason(facts: Facts, { who, frozen }: Provider, t: number): boolean 
 
 export const storeIsRight: Invariant = {
   name: 'in the end the store has everybody who lives once, and nobody when all have left',
+  isTimed: false,
   violations: (facts) => {
     const lives = living(facts).map(({ port }) => port);
     return [...facts.listed].flatMap(([when, ports]) => {

@@ -14,6 +14,7 @@ import type { Invariant } from './violation.ts';
 
 export const viewsComeBack: Invariant = {
   name: 'after the last fault every view is live and has everybody who lives',
+  isTimed: false,
   violations: (facts) => {
     const lives = living(facts);
     return facts.consumers.flatMap(({ who, views }) => {
@@ -32,6 +33,7 @@ export const viewsComeBack: Invariant = {
 
 export const nobodyIsDoubled: Invariant = {
   name: 'nobody is in a view twice',
+  isTimed: false,
   violations: ({ consumers }) =>
     consumers.flatMap(({ who, views }) =>
       views
@@ -42,6 +44,7 @@ export const nobodyIsDoubled: Invariant = {
 
 export const theGoneVanish: Invariant = {
   name: 'whoever died or left is gone from all views within its ttl',
+  isTimed: true,
   violations: (facts) =>
     facts.providers
       .filter(({ goneAt, listeningAt }) => goneAt < facts.overAt && listeningAt < goneAt)
@@ -64,6 +67,7 @@ export const theGoneVanish: Invariant = {
 /** Of those who are there and well, and whom the view had, none may lack more than half, whatever the store forgets. */
 export const viewsKeepTheLiving: Invariant = {
   name: 'no view drops more than half of those who live',
+  isTimed: true,
   violations: (facts) =>
     facts.consumers.flatMap((consumer) =>
       consumer.views.flatMap((view, index) => {
@@ -103,6 +107,7 @@ function hasAftermath({ from, to }: Interval, t: number): boolean {
 
 export const viewsSayStale: Invariant = {
   name: 'views say that they are stale while the store is away, and only then',
+  isTimed: true,
   violations: (facts, { saysStale }) =>
     facts.consumers.flatMap((consumer) => {
       const troubles = troublesOf(facts, consumer.who);

@@ -12,6 +12,8 @@ export interface Violation {
 export interface Invariant {
   /** A sentence. */
   readonly name: string;
+  /** Whether it has limits so short that a machine may be too busy to keep them. */
+  readonly isTimed: boolean;
   readonly violations: (facts: Facts, options: CheckOptions) => readonly Omit<Violation, 'invariant'>[];
 }
 

@@ -5,7 +5,7 @@ import { allPorts, MadeHistory, portOf, times } from './made-history.ts';
 
 /** The names of what does not hold. */
 const broken = (history: MadeHistory): readonly string[] => [
-  ...new Set(check(history.events, { saysStale: true }).map(({ invariant }) => invariant)),
+  ...new Set(check(history.events, { saysStale: true }).violations.map(({ invariant }) => invariant)),
 ];
 
 const [first, second, third] = allPorts;
@@ -117,15 +117,15 @@ const planted: Readonly<Record<string, () => MadeHistory>> = {
       .without(({ kind, t }) => kind === 'listed' && t < times.end)
       .plus(times.over + 10, 'harness', { kind: 'listed', when: 'calm', ports: [...allPorts, third!] }),
 
-  'a process that is told to leave ends soon, with code 0, and leaves nothing open': () =>
+  'a process that is told to leave ends with code 0, and leaves nothing open': () =>
     new MadeHistory()
       .without(({ who, kind }) => who === 'consumer-1' && kind === 'exited')
-      .plus(times.over + 9_000, 'consumer-1', {
-        kind: 'exited',
-        code: null,
-        signal: 'SIGKILL',
-        killed: false,
-      }),
+      .plus(times.over + 900, 'consumer-1', { kind: 'exited', code: null, signal: 'SIGKILL', killed: false }),
+
+  'a process that is told to leave ends soon': () =>
+    new MadeHistory()
+      .without(({ who, kind }) => who === 'consumer-1' && kind === 'exited')
+      .plus(times.over + 9_000, 'consumer-1', { kind: 'exited', code: 0, signal: null, killed: false }),
 
   'consumers call at their rate, and are answered': () =>
     new MadeHistory().without(({ who, kind, t }) => who === 'consumer-1' && kind === 'call' && t > 10_000),
@@ -141,7 +141,7 @@ describe('the checker', () => {
 
   it('tells who it was, when, and what', () => {
     const history = new MadeHistory().failedCall(5_000, 5_100);
-    expect(check(history.events, { saysStale: true })).toEqual([
+    expect(check(history.events, { saysStale: true }).violations).toEqual([
       {
         invariant: 'no call fails while a healthy provider can be reached',
         t: 5_100,
@@ -182,7 +182,7 @@ describe('what is no violation, though it looks like one', () => {
 
   it('a view of what never says that it is stale', () => {
     const history = new MadeHistory().fault('kill-store', 'store', 5_000, 9_000);
-    expect(check(history.events, { saysStale: false })).toEqual([]);
+    expect(check(history.events, { saysStale: false }).violations).toEqual([]);
   });
 
   it('somebody dead who is kept while the store is away', () => {
@@ -198,6 +198,29 @@ describe('what is no violation, though it looks like one', () => {
   it('a call that fails while all who are there are frozen', () => {
     const history = allFrozen(new MadeHistory()).failedCall(5_100, 7_100, 'ERR_SD_DEADLINE_EXCEEDED');
     expect(broken(history)).toEqual([]);
+  });
+});
+
+describe('a machine that had too much to do', () => {
+  const stalled = () => new MadeHistory().plus(5_050, 'provider-1.1', { kind: 'stalled', ms: 1_200 });
+  const verdict = (history: MadeHistory) => check(history.events, { saysStale: true });
+
+  it('makes broken limits of time doubtful', () => {
+    const { violations, doubtful } = verdict(stalled().failedCall(5_000, 5_100));
+    expect(violations).toEqual([]);
+    expect(doubtful).toHaveLength(1);
+  });
+
+  it('excuses nothing else', () => {
+    const history = stalled().plus(5_000, 'consumer-1', { kind: 'uncaught', text: 'TypeError: no' });
+    expect(verdict(history).violations).toHaveLength(1);
+  });
+
+  it('is not one where a process was frozen on purpose', () => {
+    const history = stalled()
+      .fault('freeze-provider', 'provider-1.1', 3_850, 5_040)
+      .failedCall(11_000, 11_100);
+    expect(verdict(history).violations).toHaveLength(1);
   });
 });
 
