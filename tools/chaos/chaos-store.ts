@@ -1,3 +1,4 @@
+import type { requireServer } from '../servers/index.ts';
 import type { Address, StorePlace } from './places.ts';
 
 /** A store of a run, and what can be done to it. */
@@ -23,6 +24,8 @@ export interface PublishedEntry {
 }
 
 export interface StoreTraits {
+  /** The server that the machine must have; none for those of our own. */
+  readonly needs?: Parameters<typeof requireServer>[0];
   /** What can be tried on it; for a file there is no link to cut. */
   readonly faults: {
     readonly kill: boolean;

@@ -9,7 +9,7 @@ export function summary({ store, seed, history, violations, doubtful, tookMs }: 
   const fine = doubtful.length === 0 ? 'ok' : 'busy';
   const verdict = violations.length === 0 ? fine : `${violations.length} VIOLATIONS`;
   const cells = [
-    store.padEnd(10),
+    store.padEnd(18),
     `seed ${String(seed).padEnd(6)}`,
     `${String(calls).padStart(4)} calls`,
     `${String(failed).padStart(3)} failed`,

@@ -5,19 +5,21 @@ import { fileStore } from './file-store.ts';
 import { kubernetesStore } from './kubernetes-store.ts';
 import { registryStores } from './registry-stores.ts';
 
-export type StoreName = keyof typeof stores;
+export type StoreName = keyof typeof all;
 
-export const stores = {
+const all = {
   ...registryStores,
   kubernetes: kubernetesStore,
   dns: dnsStore,
   static: fileStore,
-} as const satisfies Record<string, StoreTraits>;
+} as const;
+
+export const stores: Readonly<Record<StoreName, StoreTraits>> = all;
 
 export const storeNames = Object.keys(stores) as readonly StoreName[]; // they are its keys
 
 /** Whether this machine has what it takes. */
 export function canRun(name: StoreName): boolean {
-  const needsNothing = name === 'kubernetes' || name === 'dns' || name === 'static'; // those are our own
-  return needsNothing || requireServer(name);
+  const { needs } = stores[name];
+  return needs === undefined || requireServer(needs);
 }

@@ -10,6 +10,9 @@ import { canRun, storeNames } from '../stores.ts';
 /** Chosen for what it does, as it is short: see `npm run chaos -- --seed 12`. Each store is tried with it. */
 const seed = 12;
 
+/** The others take three servers each: `npm run chaos` has them too. */
+const single = storeNames.filter((name) => !/cluster|ensemble/.test(name) && canRun(name));
+
 let bundle: Bundle;
 const folder = mkdtempSync(join(tmpdir(), 'sd-chaos-'));
 beforeAll(async () => {
@@ -21,12 +24,8 @@ afterAll(() => {
 });
 
 describe('processes that meet in', () => {
-  it.concurrent.each(storeNames.filter(canRun))(
-    '%s keep what they promise',
-    { timeout: 120_000 },
-    async (store) => {
-      const result = await runOnce({ store, seed, bundle, folder });
-      expect(result.violations, explain(result)).toEqual([]);
-    },
-  );
+  it.concurrent.each(single)('%s keep what they promise', { timeout: 120_000 }, async (store) => {
+    const result = await runOnce({ store, seed, bundle, folder });
+    expect(result.violations, explain(result)).toEqual([]);
+  });
 });
