@@ -12,10 +12,10 @@ export interface FaultsOptions {
   readonly onStoreBack: () => void;
 }
 
-/** Makes a schedule come true. Resolves when the last fault has ended. */
+/** Makes a schedule come true. Resolves when the last fault has ended, and rejects no earlier if one could not be committed. */
 export async function perform(steps: readonly Step[], options: FaultsOptions): Promise<void> {
   const underWay = new Map<string, Promise<void>>();
-  await Promise.all(
+  const ends = await Promise.allSettled(
     steps.map(async ({ atMs, fault }, index) => {
       await wait(atMs);
       // A machine that is busy may still be at the one before.
@@ -26,6 +26,7 @@ export async function perform(steps: readonly Step[], options: FaultsOptions): P
       await done;
     }),
   );
+  for (const end of ends) if (end.status === 'rejected') throw end.reason;
 }
 
 class Perpetrator {

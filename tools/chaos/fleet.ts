@@ -24,6 +24,7 @@ export class Fleet {
   /** How many there have been in each place. */
   readonly #lives = new Map<string, number>();
   readonly #published = new Map<string, () => void>();
+  #isOver = false;
 
   constructor(options: FleetOptions) {
     this.#options = options;
@@ -82,6 +83,7 @@ export class Fleet {
 
   /** After a failure of the harness itself. */
   async kill(): Promise<void> {
+    this.#isOver = true;
     await Promise.all(this.#all.map((member) => member.kill()));
   }
 
@@ -113,7 +115,9 @@ export class Fleet {
         if (notice === 'listening') this.#published.get(`${place}`)?.();
       },
     });
-    return member;
+    if (!this.#isOver) return member;
+    await member.kill();
+    throw new Error('The fleet was killed');
   }
 }
 

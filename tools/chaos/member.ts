@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { FaultProxy, networkOf, type Network } from '@sd/testkit';
 import { onProcessEnd } from '../servers/exit-cleanup.ts';
+import { endingWithParent } from '../servers/server-process.ts';
 import type { Assignment, Notice, Order } from './assignment.ts';
 import type { HistoryWriter, Role } from './history.ts';
 import type { Address, StorePlace } from './places.ts';
@@ -49,7 +50,9 @@ export class Member {
     const place = placeAt(proxies.map((proxy) => ({ host: proxy.host, port: proxy.port })));
     const assignment: Assignment = { who, historyFile, place, seed, port };
     history.write({ kind: 'spawned', role: options.role }, who);
-    const child = spawn(process.execPath, [options.program, JSON.stringify(assignment)], {
+    const line = [process.execPath, options.program, JSON.stringify(assignment)] as const;
+    const [command, ...args] = endingWithParent(line); // also one that is frozen
+    const child = spawn(command, args, {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       // Ctrl-C in a terminal goes to all processes of a group; these end when the harness says so.
       detached: true,

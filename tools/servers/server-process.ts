@@ -186,7 +186,7 @@ function isRunning(child: ChildProcess | undefined): boolean {
 }
 
 /** `setpriv` becomes the command (same pid), which the kernel then kills when this process is killed without warning. */
-function endingWithParent(command: readonly [string, ...string[]]): readonly [string, ...string[]] {
+export function endingWithParent(command: readonly [string, ...string[]]): readonly [string, ...string[]] {
   const setpriv = process.platform === 'linux' ? findBinary('setpriv') : undefined;
   return setpriv === undefined ? command : [setpriv, '--pdeathsig', 'KILL', ...command];
 }
