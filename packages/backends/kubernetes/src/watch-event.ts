@@ -21,11 +21,16 @@ export function readEvent(line: string): WatchEvent {
       return slice === undefined ? { type: 'unreadable' } : { type: 'put', slice, version };
     }
     case 'DELETED':
-      return { type: 'delete', key: `${String(namespace)}/${String(name)}`, version };
+      if (typeof namespace !== 'string' || typeof name !== 'string') return { type: 'unreadable' };
+      return { type: 'delete', key: `${namespace}/${name}`, version };
     case 'BOOKMARK':
       return { type: 'bookmark', version };
     case 'ERROR':
-      return { type: 'error', code: Number(code), message: String(message).slice(0, 1_000) };
+      return {
+        type: 'error',
+        code: typeof code === 'number' ? code : 0,
+        message: typeof message === 'string' ? message.slice(0, 1_000) : 'it does not say which',
+      };
     default:
       return { type: 'unreadable' };
   }
