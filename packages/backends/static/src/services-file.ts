@@ -14,6 +14,12 @@ import type { FileText } from './readings.ts';
 /** Keys and indexes from the top of a file down. */
 export type Path = readonly (string | number)[];
 
+/**
+ * What is nested deeper than this is refused: the YAML parser calls itself for each level, and near the end of the stack
+ * not only an error may await it but the end of the process.
+ */
+const maxNesting = 100;
+
 /** What was read, and where in the text what is. */
 export interface ParsedFile {
   readonly content: unknown;
@@ -37,7 +43,9 @@ export function parseFile({ file, text }: FileText): ParsedFile {
   return {
     content,
     locate: (path) =>
-      text.length > maxLocated ? file : (located ??= parseYaml(file, text, 'JSON')).locate(path),
+      text.length > maxLocated || placeTooDeep(text) !== undefined
+        ? file
+        : (located ??= parseYaml(file, text, 'JSON')).locate(path),
   };
 }
 
@@ -54,8 +62,27 @@ export function servicesIn({ content, locate }: ParsedFile): object {
   ]);
 }
 
+/** At most as deep as it says, as brackets in a string count too: nobody has a hundred of these. */
+function placeTooDeep(text: string): number | undefined {
+  let brackets = 0;
+  for (const { 0: piece, index } of text.matchAll(/[[{]|[\]}]|^[ \t]*(?:[-?:][ \t]+)*/gm)) {
+    if (piece === '[' || piece === '{') brackets += 1;
+    else if (piece === ']' || piece === '}') brackets = Math.max(0, brackets - 1);
+    else if (piece.length > 2 * maxNesting) return index;
+    if (brackets > maxNesting) return index;
+  }
+  return undefined;
+}
+
 function parseYaml(file: string, text: string, format: 'JSON' | 'YAML'): ParsedFile {
   const lines = new LineCounter();
+  const tooDeep = placeTooDeep(text);
+  if (tooDeep !== undefined) {
+    const received = `nested deeper than ${maxNesting} levels`;
+    throw new ConfigValidationError(placeIn(file, text, tooDeep), [
+      { field: '', received, expected: `valid ${format}` },
+    ]);
+  }
   const document = parseDocument(text, {
     ...(format === 'JSON' ? { schema: 'json' } : { merge: true }),
     lineCounter: lines,
@@ -104,6 +131,11 @@ function parseJson(text: string): unknown {
   } catch {
     return undefined;
   }
+}
+
+function placeIn(file: string, text: string, offset: number): string {
+  const before = text.slice(0, offset).split('\n');
+  return `${file}:${before.length}:${(before.at(-1)?.length ?? 0) + 1}`;
 }
 
 /** Where it is, or 0 if all aliases have their anchors. */

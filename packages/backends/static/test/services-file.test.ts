@@ -147,6 +147,28 @@ describe('a file that cannot be served from the start', () => {
     await expect(backend.listServices()).rejects.toThrow('Excessive alias count');
   });
 
+  // Near the end of the stack V8 may end the process, as it cannot compile a regular expression there.
+  it.each([
+    ['services.yaml', `services: ${'['.repeat(20_000)}`, '1:111'],
+    ['services.yaml', `services:\n${'- '.repeat(20_000)}`, '2:1'],
+    ['services.json', `{"services": ${'['.repeat(20_000)}`, '1:113'],
+  ])('is refused when it is nested without end: %s', async (name, text, place) => {
+    const { backend } = await openText(text, name);
+    await expect(backend.listServices()).rejects.toMatchObject({
+      message: expect.stringContaining(
+        `${name}:${place}: the value is nested deeper than 100 levels`,
+      ) as string,
+    });
+  });
+
+  it('tells a mistake in what is nested without end, though not its place', async () => {
+    const deep = `${'['.repeat(20_000)}${']'.repeat(20_000)}`;
+    const text = `{"services": {"orders": ["http://10.0.0.1:80", ${deep}]}}`;
+    const { backend } = await openText(text, 'services.json');
+    expect(hosts(await backend.getInstances('orders'))).toEqual(['10.0.0.1']);
+    expect(backend.malformed.count).toBe(1);
+  });
+
   it('is served as soon as it is right', async () => {
     const { backend, folder } = await openText('services:');
     await expect(backend.getInstances('orders')).rejects.toBeInstanceOf(ConfigValidationError);
