@@ -1,4 +1,4 @@
-import { ConfigValidationError, type ConfigIssue } from '@sd/core';
+import { ConfigValidationError, describeValue, type ConfigIssue } from '@sd/core';
 import { withCredentials } from './endpoint-url.ts';
 import { readGivenServices, type StaticServices } from './services.ts';
 
@@ -24,6 +24,10 @@ export function servicesFromEnv(
   for (const [variable, value = ''] of Object.entries(env)) {
     if (!variable.endsWith(suffix) || variable.length === suffix.length) continue;
     const service = variable.slice(0, -suffix.length).toLowerCase().replaceAll('_', '-');
+    if (!isText(value)) {
+      issues.push({ field: variable, received: describeValue(value), expected: 'URLs in a string' });
+      continue;
+    }
     // Of a password with a comma each part would be shown by itself.
     const hasCredentials = value.includes('@');
     if (hasCredentials) issues.push({ field: variable, ...withCredentials });
@@ -46,6 +50,9 @@ export function servicesFromEnv(
   if (first !== undefined) throw new ConfigValidationError('Environment', [first, ...rest]);
   return Object.fromEntries(services);
 }
+
+/** Users without types give what they like. */
+const isText = (value: unknown): value is string => typeof value === 'string';
 
 function mistakesIn(service: string, urls: readonly string[]): readonly ConfigIssue[] {
   try {

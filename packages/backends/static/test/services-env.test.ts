@@ -73,4 +73,12 @@ describe('environment variables', () => {
       },
     ]);
   });
+
+  it('are refused where they are no text', () => {
+    const env = { A_URLS: null, B_URLS: ['http://b:80'] } as unknown as Record<string, string>;
+    expect(mistakesOf(env)).toEqual([
+      { field: 'A_URLS', received: 'null', expected: 'URLs in a string' },
+      { field: 'B_URLS', received: '["http://b:80"]', expected: 'URLs in a string' },
+    ]);
+  });
 });
