@@ -18,7 +18,9 @@ export class CustomSource implements DnsSource {
   async srv(name: string, signal: AbortSignal): Promise<DnsAnswer<SrvRecord>> {
     const found = await this.#ask(() => this.#resolver.resolveSrv(name), signal);
     const records = found.map((each) => {
-      const [port, priority, weight] = ['port', 'priority', 'weight'].map((field) => numberIn(each, field));
+      const [port, priority, weight] = ['port', 'priority', 'weight'].map((field) =>
+        numberIn(each, field, 65_535),
+      );
       return {
         target: textIn(each, 'name'),
         port: port ?? 0,
@@ -72,14 +74,16 @@ function textIn(record: unknown, field: string): string {
   return typeof value === 'string' ? value : '';
 }
 
-/** Nothing but what DNS could have said. */
-function numberIn(record: unknown, field: string): number | undefined {
+/** Nothing but what DNS could have said: a weight beyond that would make those of all others nothing. */
+function numberIn(record: unknown, field: string, most: number): number | undefined {
   const value: unknown = Reflect.get(Object(record), field);
-  return typeof value === 'number' && value >= 0 ? value : undefined;
+  return typeof value === 'number' && value >= 0 && value <= most ? value : undefined;
 }
 
 /** Unknown unless all have one. */
 function leastTtl(records: readonly unknown[]): number | undefined {
-  const ttls = records.map((record) => numberIn(record, 'ttl')).filter((ttl) => ttl !== undefined);
+  const ttls = records
+    .map((record) => numberIn(record, 'ttl', 0xffff_ffff))
+    .filter((ttl) => ttl !== undefined);
   return ttls.length === 0 || ttls.length < records.length ? undefined : Math.min(...ttls) * 1_000;
 }

@@ -75,6 +75,17 @@ describe('a resolver of the user', () => {
     expect(backend.malformed.count).toBe(2);
   });
 
+  it('that gives a weight which is none of DNS takes nothing from the others', async () => {
+    const resolver = resolverOf({
+      resolveSrv: async () => [record, { ...record, weight: Infinity, port: 81 }],
+    });
+    const instances = await openWith({ resolver }).getInstances('orders');
+    expect(instances.map(({ port, weight }) => [port, weight])).toEqual([
+      [8080, 2],
+      [81, 0.01],
+    ]);
+  });
+
   it('that is null among its records costs nothing else', async () => {
     const resolver = resolverOf({ resolve4: async () => [null, '10.0.0.1', 'no address at all'] as never });
     expect(hosts(await openWith({ resolver }).getInstances('orders'))).toEqual(['10.0.0.1']);
