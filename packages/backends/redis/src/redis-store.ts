@@ -99,14 +99,19 @@ export class RedisStore {
     const { keys } = this.keysOf(service);
     const reply = list(await this.#connection.run(scripts.read, keys, [known], { service, signal }));
     const [version, left, alive, strays, expired] = reply;
-    const nextExpiryMs = Number(left);
+    const nextExpiryMs = Number(textOf(left) || -1);
     return {
-      version: String(version),
-      nextExpiryMs: nextExpiryMs < 0 ? undefined : nextExpiryMs,
+      version: textOf(version),
+      // What is no number would be asked for again at once, and again.
+      nextExpiryMs: nextExpiryMs >= 0 ? nextExpiryMs : undefined,
       records:
         alive === undefined
           ? undefined
-          : { alive: new Map(pairs(strings(alive))), strays: strings(strays), expired: Number(expired) > 0 },
+          : {
+              alive: new Map(pairs(strings(alive))),
+              strays: strings(strays),
+              expired: Number(textOf(expired)) > 0,
+            },
     };
   }
 
@@ -164,7 +169,10 @@ function list(reply: unknown): readonly unknown[] {
   return Array.isArray(reply) ? reply : [];
 }
 
-const strings = (reply: unknown): readonly string[] => list(reply).map(String);
+const strings = (reply: unknown): readonly string[] => list(reply).map(textOf);
+
+const textOf = (reply: unknown): string =>
+  typeof reply === 'string' || typeof reply === 'number' ? String(reply) : '';
 
 function pairs(flat: readonly string[]): [string, string][] {
   const found: [string, string][] = [];
