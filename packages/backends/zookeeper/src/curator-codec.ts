@@ -1,4 +1,5 @@
 import {
+  ConfigValidationError,
   encodeInstance,
   instanceStatuses,
   maxRecordLength,
@@ -17,6 +18,7 @@ import type { InstanceCodec } from './codec.ts';
 export const curatorCodec: InstanceCodec = {
   encode(instance) {
     encodeInstance(instance); // refuses what no consumer would read
+    refuseReserved(instance);
     const { service: name, id, host: address, port, protocol, registeredAt, status } = instance;
     return JSON.stringify({
       name,
@@ -40,6 +42,18 @@ export const curatorCodec: InstanceCodec = {
     return parseInstance(initOf(new Map(Object.entries(record))), place);
   },
 };
+
+/** Under these names the format itself has something: metadata there would be read as that, or be lost. */
+function refuseReserved({ service, metadata }: ServiceInstance): void {
+  const key = Object.keys(metadata).find((each) => each === statusKey || extraKeys.has(each));
+  if (key === undefined) return;
+  const issue = {
+    field: 'metadata',
+    received: `the key "${key}"`,
+    expected: 'keys that Curator data do not use',
+  };
+  throw new ConfigValidationError('Service instance', [issue], { service });
+}
 
 const payloadClass = 'org.springframework.cloud.zookeeper.discovery.ZookeeperInstance';
 const statusKey = 'instance_status';

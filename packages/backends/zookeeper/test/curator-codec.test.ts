@@ -127,6 +127,11 @@ describe('what we write for Curator', () => {
     },
   );
 
+  it.each(['sd-status', 'sd-weight', 'instance_status'])('has no place for metadata under %s', (key) => {
+    const encode = (): string => curatorCodec.encode({ ...full, metadata: { [key]: '' } });
+    expect(encode).toThrow(`"metadata" is the key "${key}"`);
+  });
+
   it('can be taken out of service by somebody else', () => {
     const written = JSON.parse(curatorCodec.encode(full)) as object;
     expect(decode(JSON.stringify({ ...written, enabled: false })).status).toBe('out-of-service');
