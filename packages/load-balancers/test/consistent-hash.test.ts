@@ -206,8 +206,9 @@ describe('bounded load', () => {
     expect(inTurn(pool, set, 20, { key: 'k', tried: [] })).toEqual(Array(20).fill(endpoint.id));
   });
 
-  it.each([1, 0.5, 0, -1, Number.NaN])('of %d is refused', (boundedLoad) => {
-    const call = (): unknown => new ConsistentHash({ table: new HashRing(), boundedLoad });
+  it.each([1, 0.5, 0, -1, Number.NaN, Symbol('2'), {}])('of %s is refused', (boundedLoad) => {
+    const call = (): unknown =>
+      new ConsistentHash({ table: new HashRing(), boundedLoad: boundedLoad as number });
     expect(call).toThrow(ConfigValidationError);
     expect(call).toThrow(expect.objectContaining({ field: 'boundedLoad' }));
   });

@@ -39,7 +39,7 @@ export class ConsistentHash extends WeightedMembers implements IncrementalStrate
   /** @throws {ConfigValidationError} when `boundedLoad` is not above 1 */
   constructor({ table, boundedLoad = Infinity, rng = systemRng }: ConsistentHashOptions) {
     super(rng);
-    if (!(boundedLoad > 1)) {
+    if (!(typeof boundedLoad === 'number' && boundedLoad > 1)) {
       throw new ConfigValidationError('ConsistentHash', [
         { field: 'boundedLoad', received: describeValue(boundedLoad), expected: 'a number above 1' },
       ]);
