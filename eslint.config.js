@@ -3,7 +3,7 @@ import { createProjectGraphAsync } from '@nx/devkit';
 import nx from '@nx/eslint-plugin';
 import { defineConfig } from 'eslint/config';
 import tseslint from 'typescript-eslint';
-import { boundaries, testBoundaries } from './tools/lint/layers.js';
+import { boundaries, fuzzBoundaries, testBoundaries } from './tools/lint/layers.js';
 import { reasonedAssertion } from './tools/lint/reasoned-assertion.js';
 
 // Without a project graph @nx/enforce-module-boundaries skips itself in silence.
@@ -67,6 +67,10 @@ export default defineConfig(
     files: ['**/*.{ts,js,mjs}'],
     plugins: { '@nx': nx },
     rules: { '@nx/enforce-module-boundaries': ['error', boundaries] },
+  },
+  {
+    files: ['tools/fuzz/targets/**'],
+    rules: { '@nx/enforce-module-boundaries': ['error', fuzzBoundaries] },
   },
   {
     files: tests,

@@ -40,3 +40,6 @@ export const testBoundaries = {
   ...boundaries,
   allow: ['^@sd/(memory|testkit)$', '/tools/(bench|servers)/'],
 };
+
+/** Fuzz targets read what no package shows: what stands between the bytes from outside and its public face. */
+export const fuzzBoundaries = { ...boundaries, allow: ['/packages/'] };
