@@ -49,6 +49,7 @@ export default defineConfig({
         test: { name: 'chaos', include: ['tools/chaos/test/*.test.ts'], maxConcurrency: 3, ...whileWaiting },
       },
       { extends: true, test: { name: 'fuzz', include: ['tools/fuzz/test/*.test.ts'], testTimeout: 60_000 } },
+      { extends: true, test: { name: 'soak', include: ['tools/soak/test/*.test.ts'], testTimeout: 120_000 } },
       // These start npm, ESLint and the TypeScript compiler.
       { extends: true, test: { name: 'tools', include: ['tools/test/*.test.ts'], testTimeout: 30_000 } },
       { extends: true, test: { name: 'docs', include: ['tools/docs/*.test.ts'], testTimeout: 30_000 } },

@@ -1,0 +1,64 @@
+// A provider on a real Redis: instances come, change, are renewed and go, and the server is killed in between.
+import { DiscoveryClient } from '@sd/discovery';
+import { RedisBackend } from '@sd/redis';
+import { ServiceRegistry } from '@sd/registry';
+import { eventually, silentLogger } from '@sd/testkit';
+import { RedisServer } from '../../servers/index.ts';
+import { footprint } from '../footprint.ts';
+import { soak } from '../soak.ts';
+
+const server = await RedisServer.start({ persistent: false });
+const before = await footprint(() => 0);
+const backend = new RedisBackend({
+  redis: { host: server.host, port: server.port },
+  timeoutMs: 1_000,
+  pollMs: 300,
+  logger: silentLogger,
+});
+// A tenth of what is usual: each lease is renewed three times a second.
+const registry = new ServiceRegistry({ backend, ttlMs: 1_000, logger: silentLogger });
+const discovery = new DiscoveryClient({
+  backend,
+  logger: silentLogger,
+  follow: { reconnect: { capMs: 200 } },
+});
+const stays = await registry.register({ service: 'orders', host: '127.0.0.1', port: 1 });
+
+let made = 0;
+async function lease(): Promise<void> {
+  made += 1;
+  const port = 2 + (made % 1_000);
+  const registration = await registry.register({ service: 'orders', host: '127.0.0.1', port });
+  await registration.update({ metadata: { made: String(made) } });
+  await registration.deregister();
+}
+
+/** Its data are gone with it, and come back without anyone's help. */
+async function restart(): Promise<void> {
+  await server.restart({ keepData: false });
+  const back = async (): Promise<void> => {
+    const instances = await backend.getInstances('orders');
+    if (!instances.some(({ id }) => id === stays.instance.id)) throw new Error('it is not there');
+  };
+  await eventually(back, { timeoutMs: 20_000 });
+}
+
+await soak(before, {
+  name: 'leases',
+  unit: 'lease',
+  // One each 100 ms for an hour.
+  units: { long: 36_000, quick: 300 },
+  // An hour may leave 5 MB.
+  bytes: 140,
+  async work(leases) {
+    await discovery.getInstances('orders');
+    for (let n = 0; n < leases; n += 10) await Promise.all(Array.from({ length: 10 }, lease));
+    await restart();
+  },
+  async close() {
+    await discovery.close();
+    await registry.close();
+    await backend.close();
+  },
+});
+await server.stop();
