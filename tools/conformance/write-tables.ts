@@ -3,7 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { format, resolveConfig } from 'prettier';
+import { withSection } from '../docs/section.ts';
 import { root } from '../workspace.ts';
 import { conformanceTable, type TestReport } from './conformance-table.ts';
 
@@ -20,17 +20,6 @@ const { status } = spawnSync(
   { cwd: root, stdio: 'inherit' },
 );
 const results = JSON.parse(readFileSync(report, 'utf8')) as TestReport;
-await replaceTable(`packages/backends/${backend}/README.md`, conformanceTable(results));
+const readme = `packages/backends/${backend}/README.md`;
+writeFileSync(join(root, readme), await withSection(readme, 'conformance', conformanceTable(results)));
 process.exitCode = status ?? 1;
-
-/** Between the two comments that say `conformance`. */
-async function replaceTable(file: string, table: string): Promise<void> {
-  const path = join(root, file);
-  const text = readFileSync(path, 'utf8');
-  const parts = /^([\s\S]*<!-- conformance -->\n)[\s\S]*(<!-- \/conformance -->[\s\S]*)$/.exec(text);
-  if (parts === null)
-    throw new Error(`${file} has no place for the table: <!-- conformance --> … <!-- /conformance -->`);
-  const config = await resolveConfig(path);
-  const next = `${parts[1] ?? ''}\n${table}\n\n${parts[2] ?? ''}`;
-  writeFileSync(path, await format(next, { ...config, filepath: path }));
-}
