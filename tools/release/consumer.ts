@@ -76,7 +76,9 @@ interface Place {
   readonly besides: readonly string[];
 }
 
+/** Of all its lines. */
 function wordsAfterInstall({ code }: Block): readonly string[] {
-  const [, words = ''] = /\bnpm install (.+)$/m.exec(code) ?? [];
-  return words.split(/\s+/).filter((word) => word !== '' && !word.startsWith('-'));
+  return Array.from(code.matchAll(/\bnpm install (.+)$/gm), ([, words = '']) => words)
+    .flatMap((words) => words.split(/\s+/))
+    .filter((word) => word !== '' && !word.startsWith('-'));
 }
