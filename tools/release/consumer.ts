@@ -43,7 +43,6 @@ export class Consumer {
     writeFileSync(file, transformSync(stage.code, { loader: 'ts', format: 'esm', target: 'node20' }).code);
     const child = spawn(executable, stage.command?.(file) ?? [file], {
       cwd: this.folder,
-      env: { ...process.env, ...stage.env },
       stdio: ['ignore', 'pipe', 'pipe'],
       timeout: timeoutMs,
       killSignal: 'SIGKILL',

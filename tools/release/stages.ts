@@ -21,7 +21,6 @@ export interface Stage {
   readonly prints: readonly string[];
   /** They end when they are stopped, as they are part of a service. */
   readonly serves: boolean;
-  readonly env?: Readonly<Record<string, string>>;
   /** The arguments of Node. Default: the file. */
   readonly command?: (file: string) => readonly string[];
   close(): Promise<void>;
@@ -113,7 +112,8 @@ async function onDns({ block }: Consumer): Promise<Stage> {
   return { code, prints: ['two apples'], serves: true, close: () => closeAll(server, () => dns.close()) };
 }
 
-async function onKubernetes({ block, folder }: Consumer): Promise<Stage> {
+/** As with `kubectl proxy`: a kubeconfig would take a package more, and a service account a pod. */
+async function onKubernetes({ block }: Consumer): Promise<Stage> {
   const [api, { server, port }] = await Promise.all([KubernetesServer.start(), serveApples()]);
   await api.command('POST', '/apis/discovery.k8s.io/v1/namespaces/default/endpointslices', {
     metadata: { name: 'orders-1', labels: { 'kubernetes.io/service-name': 'orders' } },
@@ -121,18 +121,9 @@ async function onKubernetes({ block, folder }: Consumer): Promise<Stage> {
     endpoints: [{ addresses: ['127.0.0.1'], conditions: { ready: true } }],
     ports: [{ name: 'http', port, protocol: 'TCP' }],
   });
-  const kubeconfig = join(folder, 'kubeconfig.json');
-  writeFileSync(
-    kubeconfig,
-    JSON.stringify({
-      'current-context': 'here',
-      contexts: [{ name: 'here', context: { cluster: 'here', user: 'here' } }],
-      clusters: [{ name: 'here', cluster: { server: api.url } }],
-      users: [{ name: 'here', user: { token: api.adminToken } }],
-    }),
-  );
-  const close = (): Promise<void> => closeAll(server, () => api.stop());
-  return { code: block.code, prints: ['two apples'], serves: true, env: { KUBECONFIG: kubeconfig }, close };
+  const options = `{ url: '${api.url}', token: '${api.readerToken}' }`;
+  const code = replaced(block.code, 'new KubernetesBackend()', `new KubernetesBackend(${options})`);
+  return { code, prints: ['two apples'], serves: true, close: () => closeAll(server, () => api.stop()) };
 }
 
 async function serveApples(): Promise<{ readonly server: Server; readonly port: number }> {
