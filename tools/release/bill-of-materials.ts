@@ -24,9 +24,10 @@ interface Component {
  * in the workspace they leave out what a package of ours needs when the root has it among its devDependencies too.
  */
 export function installEverything(parent: string, env: Readonly<Record<string, string>>): string {
-  const folder = join(parent, 'everything');
+  const folder = join(parent, 'sd'); // its name is that of the bill
   mkdirSync(folder);
-  writeFileSync(join(folder, 'package.json'), '{ "name": "sd", "version": "0.0.0", "private": true }');
+  const [{ version } = { version: '0.0.0' }] = publishedPackages().map(({ manifest }) => manifest);
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'sd', version, private: true }));
   // The bill would name the registry of the rehearsal otherwise.
   writeFileSync(join(folder, '.npmrc'), 'omit-lockfile-registry-resolved=true\n');
   const names = publishedPackages().map(({ name }) => name);
