@@ -104,7 +104,7 @@ describe('an endpoint that hangs', () => {
     const answer = async (attempt: Attempt): Promise<void> =>
       portOf(attempt) === 2 && clock.monotonic() > 1_000 ? hang() : sleep(clock, 10);
     const failures: unknown[] = [];
-    for (let time = 0; time < 3_000; time += 10) {
+    for (let time = 0; time <= 3_010; time += 10) {
       client.call('orders', answer, { idempotent: true }).catch((error: unknown) => failures.push(error));
       await clock.advance(10);
     }
