@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig, type Plugin } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 import { workspacePackages } from './tools/workspace.ts';
 
 /** Tests of these mostly wait, most of them for servers: they come last, and more at once than there are cores. */
@@ -11,6 +12,7 @@ const onServers = new Set([
   '@sd/kubernetes',
   '@sd/dns',
   'example-own-backend',
+  'demo',
 ]);
 const whileWaiting = {
   maxWorkers: availableParallelism() + 1,
@@ -22,6 +24,16 @@ const whileWaiting = {
 
 /** Many short files that share nothing: one process runs them in half the time. */
 const inOneProcess = new Set(['@sd/load-balancers']);
+
+/** On a fresh clone nobody knows yet what takes long, and a suite of minutes that begins last is all that still runs. */
+class SuitesFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const isSuite = ({ moduleId }: TestSpecification): boolean =>
+      /\/(standalone|cluster|sentinel|ensemble|conformance|on-\w+)\.test\.ts$/.test(moduleId);
+    const sorted = await super.sort(files);
+    return [...sorted.filter(isSuite), ...sorted.filter((file) => !isSuite(file))];
+  }
+}
 
 /** Vite leaves standard decorators as they are, which Node cannot run; of the legacy ones it knows. */
 const standardDecorators: Plugin = {
@@ -41,6 +53,7 @@ export default defineConfig({
   ssr: { resolve: { conditions: ['@sd/source'] } },
   test: {
     coverage: { include: ['packages/**/src/**'] },
+    sequence: { sequencer: SuitesFirst },
     projects: [
       ...workspacePackages().map(({ name, folder }) => project(name, folder)),
       { extends: true, test: { name: 'sim', include: ['tools/sim/test/*.test.ts'], testTimeout: 120_000 } },

@@ -1,0 +1,4 @@
+import { RedisServer } from '../../../tools/servers/index.ts';
+import { testStoreOutage } from './store-outage.ts';
+
+testStoreOutage('redis', 'redis', () => RedisServer.start());
