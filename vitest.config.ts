@@ -12,8 +12,8 @@ const onServers = new Set([
   '@sd/kubernetes',
   '@sd/dns',
   'example-own-backend',
-  'demo',
 ]);
+const demoOnStores = ['apps/demo/test/{on-*,processes}.test.ts'];
 const whileWaiting = {
   maxWorkers: availableParallelism() + 1,
   sequence: { groupOrder: 1 },
@@ -59,8 +59,10 @@ export default defineConfig({
       { extends: true, test: { name: 'sim', include: ['tools/sim/test/*.test.ts'], testTimeout: 120_000 } },
       {
         extends: true,
-        test: { name: 'chaos', include: ['tools/chaos/test/*.test.ts'], maxConcurrency: 3, ...whileWaiting },
+        test: { name: 'chaos', include: ['tools/chaos/test/*.test.ts'], maxConcurrency: 2, ...whileWaiting },
       },
+      // Those of the demo in one process are before these: what takes a few cores for a moment would slow them down.
+      { extends: true, test: { name: 'demo-on-stores', include: demoOnStores, ...whileWaiting } },
       { extends: true, test: { name: 'fuzz', include: ['tools/fuzz/test/*.test.ts'], testTimeout: 60_000 } },
       { extends: true, test: { name: 'soak', include: ['tools/soak/test/*.test.ts'], testTimeout: 120_000 } },
       // These start npm, ESLint and the TypeScript compiler.
@@ -72,8 +74,9 @@ export default defineConfig({
 
 function project(name: string, folder: string) {
   const include = [`${folder}/{src,test}/**/*.test.ts`];
+  const exclude = demoOnStores;
   const isolate = !inOneProcess.has(name);
   const schedule = onServers.has(name) ? whileWaiting : {};
   const plugins = name === '@sd/decorators' ? [standardDecorators] : [];
-  return { extends: true as const, plugins, test: { name, include, isolate, ...schedule } };
+  return { extends: true as const, plugins, test: { name, include, exclude, isolate, ...schedule } };
 }

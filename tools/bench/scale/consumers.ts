@@ -1,8 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isQuick } from '../command-line.ts';
 import { now, Program } from '../program.ts';
-import { growth } from '../statistics.ts';
-import { figure, printTable } from '../table.ts';
+import { printGrowth } from './growth-table.ts';
 import type { ConsumersTasks } from './consumers.program.ts';
 import type { ProvidersTasks } from './providers.program.ts';
 import { cpuMsOf, rssMbOf, startStore } from './store-server.ts';
@@ -22,17 +21,12 @@ export async function measureConsumers(): Promise<void> {
   for (const store of storeNames) {
     const columns: Figures[] = [];
     for (const consumers of sizes) columns.push(await measure(store, consumers));
-    const names = Object.keys(columns[0] ?? {}) as (keyof Figures)[];
-    const rows = names.map((name) => {
-      const values = columns.map((column) => column[name]);
-      return [name, ...values.map(figure), `n^${growth(sizes, values).toFixed(2)}`];
-    });
-    const heads = [
+    printGrowth(
+      `Consumers of one ${store}`,
       `consumers, each of ${each} of ${services} services`,
-      ...sizes.map((size) => size.toLocaleString('en')),
-      'grows as',
-    ];
-    printTable(`Consumers of one ${store}`, heads, rows);
+      sizes,
+      columns,
+    );
   }
 }
 

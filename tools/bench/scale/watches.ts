@@ -1,8 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isQuick } from '../command-line.ts';
 import { Program } from '../program.ts';
-import { growth } from '../statistics.ts';
-import { figure, printTable } from '../table.ts';
+import { printGrowth } from './growth-table.ts';
 import type { ProvidersTasks } from './providers.program.ts';
 import { cpuMsOf, rssMbOf, startStore } from './store-server.ts';
 import { storeNames, type StoreName } from './stores.ts';
@@ -19,17 +18,7 @@ export async function measureWatches(): Promise<void> {
   for (const store of storeNames) {
     const columns: Figures[] = [];
     for (const services of sizes) columns.push(await measure(store, services));
-    const names = Object.keys(columns[0] ?? {}) as (keyof Figures)[];
-    const rows = names.map((name) => {
-      const values = columns.map((column) => column[name]);
-      return [name, ...values.map(figure), `n^${growth(sizes, values).toFixed(2)}`];
-    });
-    const heads = [
-      'services watched, of 10 instances each',
-      ...sizes.map((size) => size.toLocaleString('en')),
-      'grows as',
-    ];
-    printTable(`One process, all services of a ${store}`, heads, rows);
+    printGrowth(`One process that watches ${store}`, 'services, of 10 instances each', sizes, columns);
   }
 }
 
