@@ -13,7 +13,6 @@ const onServers = new Set([
   '@sd/dns',
   'example-own-backend',
 ]);
-const demoOnStores = ['apps/demo/test/{on-*,processes}.test.ts'];
 const whileWaiting = {
   maxWorkers: availableParallelism() + 1,
   sequence: { groupOrder: 1 },
@@ -29,7 +28,7 @@ const inOneProcess = new Set(['@sd/load-balancers']);
 class SuitesFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const isSuite = ({ moduleId }: TestSpecification): boolean =>
-      /\/(standalone|cluster|sentinel|ensemble|conformance|on-\w+)\.test\.ts$/.test(moduleId);
+      /\/(standalone|cluster|sentinel|ensemble|conformance|stores)\.test\.ts$/.test(moduleId);
     const sorted = await super.sort(files);
     return [...sorted.filter(isSuite), ...sorted.filter((file) => !isSuite(file))];
   }
@@ -61,8 +60,6 @@ export default defineConfig({
         extends: true,
         test: { name: 'chaos', include: ['tools/chaos/test/*.test.ts'], maxConcurrency: 2, ...whileWaiting },
       },
-      // Those of the demo in one process are before these: what takes a few cores for a moment would slow them down.
-      { extends: true, test: { name: 'demo-on-stores', include: demoOnStores, ...whileWaiting } },
       { extends: true, test: { name: 'fuzz', include: ['tools/fuzz/test/*.test.ts'], testTimeout: 60_000 } },
       { extends: true, test: { name: 'soak', include: ['tools/soak/test/*.test.ts'], testTimeout: 120_000 } },
       // These start npm, ESLint and the TypeScript compiler.
@@ -74,9 +71,8 @@ export default defineConfig({
 
 function project(name: string, folder: string) {
   const include = [`${folder}/{src,test}/**/*.test.ts`];
-  const exclude = demoOnStores;
   const isolate = !inOneProcess.has(name);
   const schedule = onServers.has(name) ? whileWaiting : {};
   const plugins = name === '@sd/decorators' ? [standardDecorators] : [];
-  return { extends: true as const, plugins, test: { name, include, exclude, isolate, ...schedule } };
+  return { extends: true as const, plugins, test: { name, include, isolate, ...schedule } };
 }

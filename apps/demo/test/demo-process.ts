@@ -8,9 +8,6 @@ export interface Ended {
   readonly stderr: string;
 }
 
-/** For a test of a whole demo: far more than it takes, as others may be at work on this machine. */
-export const timeout = 120_000;
-
 /** The demo as a user starts it, without a terminal. */
 export class DemoProcess {
   readonly #process: ChildProcess;

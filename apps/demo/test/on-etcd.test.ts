@@ -1,4 +1,0 @@
-import { EtcdServer } from '../../../tools/servers/index.ts';
-import { testStoreOutage } from './store-outage.ts';
-
-testStoreOutage('etcd', 'etcd', () => EtcdServer.start());

@@ -1,4 +1,0 @@
-import { ZooKeeperServer } from '../../../tools/servers/index.ts';
-import { testStoreOutage } from './store-outage.ts';
-
-testStoreOutage('zookeeper', 'zk', () => ZooKeeperServer.start());
