@@ -136,6 +136,7 @@ export class FolderBackend implements RegistryBackend {
 
   async #keep(lease: HeldLease, file: InstanceFile): Promise<void> {
     while (true) {
+      // The signal ends the wait early, when the lease is not held any more.
       await sleep(this.#clock, lease.ttl / 3, { signal: file.ended.signal }).catch(() => undefined);
       if (!lease.isHeld) return;
       const startedAt = this.#clock.monotonic();

@@ -235,8 +235,8 @@ class Call<T> implements PendingCall<T>, AttemptContext<T>, Alarm {
     this.#ended(attempt);
     if (this.#isDone) return false;
     this.#isDone = true;
-    for (let index = 0; index < this.#running.length; index += 1)
-      this.#running[index]?.stop('outrun', outrun);
+    const others = this.#running; // who is stopped leaves it
+    for (let index = 0; index < others.length; index += 1) others[index]?.stop('outrun', outrun);
     this.#release('succeeded', now);
     this.#settled();
     return true;
