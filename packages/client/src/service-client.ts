@@ -244,7 +244,7 @@ export class ServiceClient implements AsyncDisposable {
   #headersOf({ headers: own }: Content, attempt: Attempt): RequestHeaders {
     const headers: Record<string, string | undefined> = { ...this.#headers, ...attempt.headers, ...own };
     const name = this.#deadlineHeader;
-    if (name !== false) headers[name] ??= String(Math.ceil(attempt.remainingMs()));
+    if (name !== false) headers[name] ??= String(Math.floor(attempt.remainingMs()));
     return headers;
   }
 

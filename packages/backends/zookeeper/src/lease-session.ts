@@ -276,8 +276,8 @@ export class LeaseSession {
   #pauseMs(error: unknown): number {
     const { clock, rng } = this.#options;
     if (isDenial(error)) return 500 + 500 * rng();
-    // It is asked once more at once whether it has lost its data.
-    if (this.#session.isDoubtful) return 100 * rng();
+    // It is asked once more at once, be it whether it has lost its data.
+    if (this.#session.refusals > 0) return 100 * rng();
     const breather = (this.#refused?.until ?? 0) - clock.monotonic();
     return Math.max(breather, this.#backoff.next());
   }

@@ -1,13 +1,15 @@
 import { once } from 'node:events';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { seededRng } from '@sd/core';
+import { seededRng, systemClock } from '@sd/core';
 import type { Connection } from '../src/protocol/connection.ts';
+import { Connector } from '../src/protocol/connector.ts';
+import { newSession } from '../src/protocol/handshake.ts';
 import { JuteWriter } from '../src/protocol/jute.ts';
 import { getChildren, getData } from '../src/protocol/requests.ts';
 import { openConnection } from './open-backend.ts';
 
-type Reply = (socket: Socket, turn: number) => void;
+type Reply = (socket: Socket, turn: number, request: Buffer) => void;
 
 const welcome = new JuteWriter().int(0).int(6_000).long(7n).bytes(Buffer.alloc(16)).bool(false).frame();
 const header = (xid: number, error = 0): JuteWriter => new JuteWriter().int(xid).long(1n).int(error);
@@ -20,7 +22,7 @@ async function hostileServer(reply: Reply): Promise<{ host: string; port: number
     let turn = 0;
     sockets.add(socket);
     socket.on('error', () => undefined);
-    socket.on('data', () => reply(socket, (turn += 1)));
+    socket.on('data', (request: Buffer) => reply(socket, (turn += 1), request));
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   onTestFinished(() => {
@@ -162,5 +164,29 @@ describe('a server that is none', () => {
       welcoming((socket) => socket.write(Buffer.concat([event, header(-2).frame(), event, answer]))),
     );
     expect(await outcomeOf(place)).toEqual(['a', 'b']);
+  });
+
+  it.each([
+    ['a new session: it is asked without our zxid the second time', 0n, [9n, 0n, 9n, 0n]],
+    [
+      'a session, as it does once while it ends it: it is asked without our zxid the third time',
+      7n,
+      [9n, 9n, 0n, 9n],
+    ],
+  ])('refuses %s', async (_, id, expected) => {
+    const asked: bigint[] = [];
+    const zxidOf = (frame: Buffer): bigint => frame.readBigInt64BE(8);
+    const { host, port } = await hostileServer((socket, _turn, frame) => {
+      asked.push(zxidOf(frame));
+      socket.end();
+    });
+    const connector = new Connector({ servers: [{ host, port }], timeoutMs: 2_000, clock: systemClock });
+    const session = { ...newSession(9n), id };
+    const limits = { sessionTimeoutMs: 1_000, silenceMs: 1_000 };
+    for (const _ of expected) {
+      const round = connector.open(session, limits, new AbortController().signal);
+      await expect(round).rejects.toMatchObject({ kind: 'refused' });
+    }
+    expect(asked).toEqual(expected);
   });
 });

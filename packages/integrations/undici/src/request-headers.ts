@@ -7,7 +7,7 @@ type Headers = Dispatcher.DispatchOptions['headers'];
 export function requestHeaders(own: Headers, attempt: OpenAttempt, deadlineHeader: string | false): Headers {
   const traced = attempt.headers;
   if (deadlineHeader === false && traced === undefined) return own;
-  const deadline = String(Math.ceil(attempt.timeoutMs));
+  const deadline = String(Math.floor(attempt.timeoutMs));
   const hasNone = own === null || own === undefined;
   if (hasNone && traced === undefined && deadlineHeader !== false) return [deadlineHeader, deadline];
   const added: Record<string, string> = { ...traced };

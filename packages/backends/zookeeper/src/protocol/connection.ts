@@ -219,6 +219,7 @@ export class Connection {
     }
     if (session.isDoubtful) session.lastZxid = 0n;
     session.isDoubtful = false;
+    session.refusals = 0;
     session.id = welcome.id;
     session.password = welcome.password;
     this.#sessionTimeoutMs = welcome.timeoutMs;

@@ -52,9 +52,12 @@ export class Connector {
         problems.push(error);
       }
     }
-    // A server may be behind, or have no leader; when all are, they may have lost their data: the next round will tell.
+    // A server may be behind, have no leader, or be ending the session, which it refuses once. When all go on refusing,
+    // they may have lost their data: the next round will tell.
     const isRefused = problems.some(({ kind }) => kind === 'refused');
-    session.isDoubtful = isRefused && !session.isDoubtful;
+    const patience = session.id === 0n ? 1 : 2;
+    session.refusals = isRefused && session.refusals < patience ? session.refusals + 1 : 0;
+    session.isDoubtful = session.refusals === patience;
     const problem = problems.map(({ message }) => message).join('; ');
     throw new ConnectError(isRefused ? 'refused' : 'unreachable', problem, problems[0]);
   }

@@ -8,7 +8,9 @@ export interface SessionState {
   password: Buffer;
   /** The newest that was seen; a server that is behind it refuses us. */
   lastZxid: bigint;
-  /** A server has refused us without a word: it may have lost its data, so it is asked once more without our zxid. */
+  /** Rounds in a row in which a server has closed the connection without a word. */
+  refusals: number;
+  /** After such refusals a server may have lost its data: it is asked once more without our zxid. */
   isDoubtful: boolean;
 }
 
@@ -21,6 +23,7 @@ export const newSession = (lastZxid = 0n): SessionState => ({
   id: 0n,
   password: Buffer.alloc(16),
   lastZxid,
+  refusals: 0,
   isDoubtful: false,
 });
 
