@@ -1,5 +1,6 @@
 import { globalLogger, systemClock, systemRng, validate, type Clock, type Rng, type Timer } from '@sd/core';
 import type { Endpoint, Outcome } from '@sd/load-balancers';
+import * as v from 'valibot';
 import type { DetectedPool } from './detected-pool.ts';
 import { Ejections } from './ejections.ts';
 import { Evidence } from './evidence.ts';
@@ -45,14 +46,9 @@ export class OutlierDetector implements Disposable {
   #isClosed = false;
 
   /** @throws {ConfigValidationError} naming each wrong option */
-  constructor({
-    service,
-    pool,
-    options = {},
-    clock = systemClock,
-    rng = systemRng,
-    onEvent,
-  }: OutlierDetectorOptions) {
+  constructor(parts: OutlierDetectorOptions) {
+    validate('OutlierDetector', partsSchema, parts);
+    const { service, pool, options = {}, clock = systemClock, rng = systemRng, onEvent } = parts;
     const rules = validate('OutlierDetector', outlierOptionsSchema, options);
     const emit = (event: OutlierEvent): void => this.#emit(event);
     this.service = service;
@@ -238,6 +234,11 @@ export class OutlierDetector implements Disposable {
     }
   }
 }
+
+const partsSchema = v.object(
+  { service: v.string('a name'), pool: v.object({}, 'the pool of its endpoints') },
+  'an object with service and pool',
+);
 
 const periodMs = 1_000;
 

@@ -140,6 +140,16 @@ describe('a detector', () => {
     expect(make).toThrow(ConfigValidationError);
     expect(make).toThrow(expect.objectContaining({ field }));
   });
+
+  it.each([
+    [null, ''],
+    [{ pool: new FakePool(1) }, 'service'],
+    [{ service: 'orders', pool: undefined }, 'pool'],
+  ])('checks what it is made of: %o', (parts, field) => {
+    // @ts-expect-error as plain JavaScript may call it
+    const make = (): unknown => new OutlierDetector(parts);
+    expect(make).toThrow(expect.objectContaining({ code: 'ERR_SD_CONFIG', field }));
+  });
 });
 
 describe('a detector on an EndpointPool', () => {

@@ -60,6 +60,12 @@ export function checkNames(owner: string, options: object, known: readonly strin
  * @throws {ConfigValidationError} naming each wrong option
  */
 export function checkBalancing(owner: string, options: BalancingOptions, prefix = ''): void {
+  if (!isObject<unknown>(options)) {
+    const field = prefix.replace(/\.$/, '');
+    throw new ConfigValidationError(owner, [
+      { field, received: describeValue(options), expected: 'an object' },
+    ]);
+  }
   const { subset, slowStart, zoneAware } = options;
   if (isObject(subset)) checkNames(owner, subset, ['size', 'client'], `${prefix}subset.`);
   const slowStartOptions = ['windowMs', 'requests', 'aggression', 'minimum'];

@@ -86,6 +86,12 @@ describe('options of balancing', () => {
   it('are refused by a pool before it has done anything', () => {
     expect(() => new EndpointPool({ service: 'orders', maxInFlight: -1 })).toThrow(ConfigValidationError);
   });
+
+  it.each([null, undefined, 'orders', []])('are refused by a pool when they are %j', (options) => {
+    // @ts-expect-error as plain JavaScript may call it
+    const make = (): unknown => new EndpointPool(options);
+    expect(make).toThrow(expect.objectContaining({ code: 'ERR_SD_CONFIG', field: '' }));
+  });
 });
 
 describe('an option that does not exist', () => {
