@@ -1,27 +1,22 @@
-// A provider on a real Redis: instances come, change, are renewed and go, and the server is killed in between.
+// A provider on a real store: instances come, change, are renewed and go, and the server is killed in between. Its
+// argument is the name of the store.
+import { setLogger } from '@sd/core';
 import { DiscoveryClient } from '@sd/discovery';
-import { RedisBackend } from '@sd/redis';
 import { ServiceRegistry } from '@sd/registry';
 import { eventually, silentLogger } from '@sd/testkit';
-import { RedisServer } from '../../servers/index.ts';
+import { openRegistry, type RegistryStoreName } from '../../chaos/places.ts';
+import { registryStores } from '../../chaos/registry-stores.ts';
 import { footprint } from '../footprint.ts';
 import { soak } from '../soak.ts';
 
-const server = await RedisServer.start({ persistent: false });
+setLogger(silentLogger);
+const name = process.argv[2] as RegistryStoreName; // by whoever starts it
+const store = await registryStores[name].start();
 const before = await footprint(() => 0);
-const backend = new RedisBackend({
-  redis: { host: server.host, port: server.port },
-  timeoutMs: 1_000,
-  pollMs: 300,
-  logger: silentLogger,
-});
+const backend = await openRegistry(store.placeAt(store.addresses));
 // A tenth of what is usual: each lease is renewed three times a second.
-const registry = new ServiceRegistry({ backend, ttlMs: 1_000, logger: silentLogger });
-const discovery = new DiscoveryClient({
-  backend,
-  logger: silentLogger,
-  follow: { reconnect: { capMs: 200 } },
-});
+const registry = new ServiceRegistry({ backend, ttlMs: 1_000 });
+const discovery = new DiscoveryClient({ backend, follow: { reconnect: { capMs: 200 } } });
 const stays = await registry.register({ service: 'orders', host: '127.0.0.1', port: 1 });
 
 let made = 0;
@@ -35,7 +30,8 @@ async function lease(): Promise<void> {
 
 /** Its data are gone with it, and come back without anyone's help. */
 async function restart(): Promise<void> {
-  await server.restart({ keepData: false });
+  await store.kill();
+  await store.start({ keepData: false });
   const back = async (): Promise<void> => {
     const instances = await backend.getInstances('orders');
     if (!instances.some(({ id }) => id === stays.instance.id)) throw new Error('it is not there');
@@ -44,7 +40,7 @@ async function restart(): Promise<void> {
 }
 
 await soak(before, {
-  name: 'leases',
+  name: `leases-${name}`,
   unit: 'lease',
   // One each 100 ms for an hour.
   units: { long: 36_000, quick: 300 },
@@ -61,4 +57,4 @@ await soak(before, {
     await backend.close();
   },
 });
-await server.stop();
+await store[Symbol.asyncDispose]();

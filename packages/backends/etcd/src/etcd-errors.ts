@@ -85,6 +85,9 @@ function problem(message: string, { endpoint = '' }: ErrorSource): string {
     return `${at}its certificate was refused (${shortened(message)})`;
   if (/before secure TLS connection|wrong version number|packet length too long/i.test(message))
     return `${at}no TLS there (${shortened(message)}); is it http:?`;
+  // What a server without TLS does as well, one time in twenty.
+  if (endpoint.startsWith('https:') && /ECONNRESET/.test(message))
+    return `${at}${shortened(message)}; if it does so each time, is it http:?`;
   if (endpoint.startsWith('http:') && /Failed to connect \(/.test(message))
     return `${at}it closed the connection without a word; does it want TLS, https:?`;
   return `${at}${shortened(message)}`;

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import {
   Channel,
   connectivityState,
@@ -30,6 +31,7 @@ export class Link {
   readonly #channel: Channel;
   readonly #host: Host;
   readonly #closed = new AbortController();
+  #socket: Socket | undefined;
   /** How to end each request under way: a listener on one signal for each would cost the square of their number. */
   readonly #pending = new Set<(reason: unknown) => void>();
   /** Of the clock's `monotonic()`: when it last said something. */
@@ -43,7 +45,8 @@ export class Link {
     const { protocol, host, hostname, port } = new URL(endpoint);
     const target = port === '' ? `${hostname}:${protocol === 'https:' ? 443 : 80}` : host;
     const named = servername === undefined ? {} : { 'grpc.ssl_target_name_override': servername };
-    this.#channel = new Channel(target, credentials, { ...channelOptions, ...named });
+    const seen = withSockets(credentials, (socket) => this.#connected(socket));
+    this.#channel = new Channel(target, seen, { ...channelOptions, ...named });
     // All clients of etcd3 for this member over our channel, which we can look at and close.
     this.#host = new Host(target, credentials, { channelOverride: this.#channel });
   }
@@ -148,7 +151,13 @@ export class Link {
     if (!this.isOpen) return;
     this.#closed.abort(reason);
     for (const giveUp of [...this.#pending]) giveUp(reason);
+    if (this.#channel.getConnectivityState(false) !== connectivityState.READY) this.#socket?.destroy();
     this.#channel.close();
+  }
+
+  #connected(socket: Socket): void {
+    this.#socket = socket;
+    if (!this.isOpen) socket.destroy();
   }
 
   #change(from: connectivityState): Promise<void> {
@@ -157,6 +166,27 @@ export class Link {
       else this.#channel.watchConnectivityState(from, Infinity, () => resolve());
     });
   }
+}
+
+/**
+ * gRPC leaves a connection alone that is being made when its channel is closed: nobody has it then, and it stays open for
+ * as long as the server keeps it.
+ */
+function withSockets(
+  credentials: ChannelCredentials,
+  onSocket: (socket: Socket) => void,
+): ChannelCredentials {
+  const seen = Object.create(credentials) as ChannelCredentials;
+  seen._createSecureConnector = (...target) => {
+    const connector = credentials._createSecureConnector(...target);
+    const secure = connector.connect.bind(connector);
+    connector.connect = (socket) => {
+      onSocket(socket);
+      return secure(socket);
+    };
+    return connector;
+  };
+  return seen;
 }
 
 type UnaryMethod<T> = (

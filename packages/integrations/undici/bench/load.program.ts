@@ -1,7 +1,7 @@
 import { cpuMs, now, serve } from '../../../../tools/bench/program.ts';
 import { contestants, type Contestant, type ContestantName } from './contestants.ts';
 
-// All contestants in one process, so that they take turns on a machine that is equally warm.
+// One contestant, or several that take turns.
 const made = new Map<ContestantName, Contestant>();
 
 const tasks = {
