@@ -162,7 +162,9 @@ class Call<T> implements PendingCall<T>, AttemptContext<T>, Alarm {
     this.#startedAt = target.clock.monotonic();
     this.#deadlineMs = options.deadlineMs ?? defaults.deadlineMs;
     this.deadlineAt = this.#startedAt + this.#deadlineMs;
-    this.#request = { key: options.key, tried: none, mayProbe: options.idempotent === true };
+    // Whose attempt fails must be able to try elsewhere.
+    const mayProbe = options.idempotent === true && this.#retries > 0;
+    this.#request = { key: options.key, tried: none, mayProbe };
   }
 
   run(): Promise<T> {

@@ -1,6 +1,6 @@
 import { sleep } from '@sd/core';
 import { describe, expect, it } from 'vitest';
-import type { Attempt, DiscoveryClientOptions } from '../src/index.ts';
+import type { Attempt, CallOptions, DiscoveryClientOptions } from '../src/index.ts';
 import { failWith, hang, startClient } from './fixture.ts';
 
 const portOf = ({ instance }: Attempt): number => instance.port;
@@ -10,7 +10,10 @@ async function startOrders(options: Partial<DiscoveryClientOptions> = {}) {
   const fixture = startClient({ strategy: 'round-robin', ...options });
   for (const port of [1, 2, 3]) await fixture.publish('orders', { port, id: `orders-${port}` });
   await fixture.client.getInstances('orders');
-  const call = async (answer: (attempt: Attempt) => unknown): Promise<readonly number[]> => {
+  const call = async (
+    answer: (attempt: Attempt) => unknown,
+    callOptions: CallOptions = {},
+  ): Promise<readonly number[]> => {
     const ports: number[] = [];
     const result = fixture.client.call(
       'orders',
@@ -18,7 +21,7 @@ async function startOrders(options: Partial<DiscoveryClientOptions> = {}) {
         ports.push(attempt.instance.port);
         return answer(attempt);
       },
-      { idempotent: true },
+      { idempotent: true, ...callOptions },
     );
     const over = new AbortController();
     const end = (): void => over.abort();
@@ -52,6 +55,14 @@ describe('an endpoint that fails', () => {
     const afterwards = [];
     for (let turn = 0; turn < 10; turn += 1) afterwards.push(...(await call(secondFails)));
     expect(afterwards.filter((port) => port === 2)).toHaveLength(1);
+  });
+
+  it('is not probed with a call that has no retries, while there may be another', async () => {
+    const { call, clock } = await startOrders();
+    for (let turn = 0; turn < 20; turn += 1) await call(secondFails);
+    await clock.advance(5_500);
+    for (let turn = 0; turn < 10; turn += 1) expect(await call(secondFails, { retries: 0 })).not.toContain(2);
+    expect(await call(secondFails)).toContain(2);
   });
 
   it('is back when its probe is answered', async () => {
