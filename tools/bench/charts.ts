@@ -36,7 +36,7 @@ const charts = [
     subject: 'calls',
     alt: 'Calls a second of HTTP clients',
     svg: barChart(
-      'Calls a second over HTTP, 3 instances',
+      'Calls a second over HTTP, 3 instances, each call with a time limit',
       rowsOf(tableOf('calls', 'Overhead'), isSd, 'calls/s'),
     ),
   },

@@ -10,6 +10,12 @@ export type Contestant = () => Promise<unknown>;
 
 export const contestants = {
   'request: Pools by hand': (ports) => byRequest(inTurn(poolsOf(ports))),
+  // What a request through us has as well.
+  'request: Pools by hand, time limit': (ports) => {
+    const next = inTurn(poolsOf(ports));
+    const limited = () => ({ path, method: 'GET', signal: AbortSignal.timeout(5_000) }) as const;
+    return async () => readAll(await next().request(limited()));
+  },
   'request: BalancedPool': (ports) => byRequest(always(new BalancedPool(originsOf(ports)))),
   'request: Agent': (ports) => {
     const [agent, origin] = [new Agent(), inTurn(originsOf(ports))];

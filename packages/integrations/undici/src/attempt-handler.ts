@@ -9,6 +9,9 @@ import type { ServiceRequest } from './service-request.ts';
 /** Of an answer that is no good, as much is kept as pages of errors have: 64 KiB. */
 const mostKept = 65_536;
 
+/** An answer of up to so many bytes comes in a few packets, and is handed on when all are there: 16 KiB. */
+const mostHeld = 16_384;
+
 /** For an answer that came second, in milliseconds. */
 const dropMs = 1_000;
 
@@ -18,13 +21,15 @@ interface Answer {
   readonly resume: () => void;
   readonly statusText: string;
   readonly chunks: Buffer[];
+  readonly isGood: boolean;
   trailers: string[] | null;
   isComplete: boolean;
 }
 
 /**
- * What undici tells of one attempt. The first good answer goes to the caller as it comes. One that is no good is kept
- * where another endpoint may have a better one, and goes to the caller when that is known not to be so.
+ * What undici tells of one attempt. The first good answer goes to the caller as it comes; a short one when it has come
+ * whole, if another endpoint may be asked where it breaks off. One that is no good is kept where another endpoint may have
+ * a better one, and goes to the caller when that is known not to be so.
  */
 export class AttemptHandler implements RequestHandler {
   /** Of an answer that is no good. */
@@ -95,11 +100,13 @@ export class AttemptHandler implements RequestHandler {
     const { handler, isRepeatable } = this.#request;
     if (status < 200) return handler.onHeaders?.(status, rawHeaders, resume, statusText) ?? true;
     this.#attempt.status = status;
-    if (!isServerFailure(status)) {
+    const isGood = !isServerFailure(status);
+    if (isGood && !(isRepeatable && lengthOf(rawHeaders) <= mostHeld)) {
       return this.#answer() && (handler.onHeaders?.(status, rawHeaders, resume, statusText) ?? true);
     }
-    this.#kept = { status, rawHeaders, resume, statusText, chunks: [], trailers: null, isComplete: false };
-    if (isRepeatable && mayBeRepeated(status)) return true;
+    const head = { status, rawHeaders, resume, statusText, isGood };
+    this.#kept = { ...head, chunks: [], trailers: null, isComplete: false };
+    if (isGood || (isRepeatable && mayBeRepeated(status))) return true;
     this.#fail(this.#kept, HttpStatusError);
     return this.#isAccepting;
   }
@@ -168,7 +175,8 @@ export class AttemptHandler implements RequestHandler {
   #complete(kept: Answer, trailers: string[] | null): void {
     kept.trailers = trailers;
     kept.isComplete = true;
-    this.#fail(kept, HttpStatusError);
+    if (!kept.isGood) this.#fail(kept, HttpStatusError);
+    else if (this.#attempt.answer()) this.forward();
   }
 
   /** Another endpoint is asked, or `forward` is called. */
@@ -181,4 +189,14 @@ export class AttemptHandler implements RequestHandler {
     this.error = new Failure(method, path, response);
     this.#attempt.fail(this.error);
   }
+}
+
+/** What an answer says of its body, in bytes; Infinity where it does not say. */
+function lengthOf(rawHeaders: readonly Buffer[]): number {
+  for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index];
+    if (name?.length === 14 && name.toString('latin1').toLowerCase() === 'content-length')
+      return Number(rawHeaders[index + 1]?.toString('latin1'));
+  }
+  return Infinity;
 }

@@ -1,4 +1,4 @@
-import { UnknownServiceError } from '@sd/client';
+import { ConnectionError, UnknownServiceError } from '@sd/client';
 import { ConfigValidationError } from '@sd/core';
 import { eventually } from '@sd/testkit';
 import { once } from 'node:events';
@@ -7,7 +7,7 @@ import type { Socket } from 'node:net';
 import { fetch, request, setGlobalDispatcher, getGlobalDispatcher, upgrade } from 'undici';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { DiscoveryAgent, InsecureInstanceError } from '../src/index.ts';
-import { answering, echo, hanging, listen, portOf, startService } from './fixture.ts';
+import { answering, breakingOff, echo, hanging, listen, portOf, startService } from './fixture.ts';
 
 const causeOf = (promise: Promise<unknown>): Promise<unknown> =>
   promise.then(
@@ -283,16 +283,55 @@ describe('a body', () => {
     expect(discovery.endpoints('orders')).toMatchObject([{ inFlight: 0 }]);
   });
 
-  it('of an answer that breaks off fails for its reader', async () => {
-    const { agent, discovery } = await startService([
-      (_request, response) => {
-        response.writeHead(200, { 'content-length': 10 }).write('half');
-        setImmediate(() => response.socket?.destroy());
-      },
-    ]);
+  it('of a long answer that breaks off fails for its reader', async () => {
+    const { agent, discovery } = await startService([breakingOff(16_385)]);
     const response = await fetch('http://orders/', { dispatcher: agent });
     await expect(response.text()).rejects.toThrow();
     expect(discovery.endpoints('orders')).toMatchObject([{ inFlight: 0 }]);
+  });
+
+  it('of a short answer that breaks off is asked for on another instance', async () => {
+    const { agent, discovery } = await startService([breakingOff(16_384), breakingOff(10), echo]);
+    for (let turn = 0; turn < 6; turn += 1) {
+      const response = await fetch('http://orders/', { dispatcher: agent });
+      expect(await response.json()).toMatchObject({ body: '' });
+    }
+    const idle = { inFlight: 0 };
+    expect(discovery.endpoints('orders')).toMatchObject([idle, idle, idle]);
+  });
+
+  it('of a short answer that breaks off everywhere fails the request', async () => {
+    const { agent } = await startService([breakingOff(10)]);
+    expect(await causeOf(fetch('http://orders/', { dispatcher: agent }))).toBeInstanceOf(ConnectionError);
+  });
+
+  it('of a short answer fails for its reader where the request is not repeated', async () => {
+    const { agent, instances } = await startService([breakingOff(10), breakingOff(10)]);
+    const response = await fetch('http://orders/', { dispatcher: agent, method: 'POST' });
+    await expect(response.text()).rejects.toThrow();
+    expect(instances.flatMap(({ requests }) => requests)).toHaveLength(1);
+  });
+
+  it('that never comes is no reason to wait for it: the answer to a HEAD is its head', async () => {
+    const { agent } = await startService([
+      (_request, response) => response.writeHead(200, { 'content-length': 10 }).end(),
+    ]);
+    const { headers } = await fetch('http://orders/', { dispatcher: agent, method: 'HEAD' });
+    expect(headers.get('content-length')).toBe('10');
+  });
+
+  it('of a short answer may be awaited no longer: the request ends at once', async () => {
+    const caller = new AbortController();
+    const { agent, instances, discovery } = await startService([
+      (_request, response) => {
+        response.writeHead(200, { 'content-length': 10 }).write('half');
+        setImmediate(() => caller.abort());
+      },
+    ]);
+    const failed = fetch('http://orders/', { dispatcher: agent, signal: caller.signal });
+    await expect(failed).rejects.toThrow('aborted');
+    expect(instances[0]?.requests).toHaveLength(1);
+    await eventually(() => expect(discovery.endpoints('orders')).toMatchObject([{ inFlight: 0 }]));
   });
 });
 

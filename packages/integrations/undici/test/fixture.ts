@@ -96,6 +96,15 @@ export const answering =
     response.writeHead(status, headers).end(body);
   };
 
+/** Says that so many bytes will come, and sends four of them. */
+export const breakingOff =
+  (length: number): RequestListener =>
+  (request, response) => {
+    request.resume();
+    response.writeHead(200, { 'content-length': length }).write('half');
+    setImmediate(() => response.socket?.destroy());
+  };
+
 /** Never answers. */
 export const hanging: RequestListener = () => undefined;
 
