@@ -2,22 +2,37 @@ import type { OpenAttempt } from '@sd/discovery';
 import type { Dispatcher } from 'undici';
 
 type Headers = Dispatcher.DispatchOptions['headers'];
+type Value = string | string[] | undefined;
 
-/** Hot path. Those of the caller, and what is sent along; what the caller says stands. */
+/** Hot path. Those of the caller, and what is sent along; what the caller says stands, in capitals or not. */
 export function requestHeaders(own: Headers, attempt: OpenAttempt, deadlineHeader: string | false): Headers {
   const traced = attempt.headers;
   if (deadlineHeader === false && traced === undefined) return own;
-  const deadline = String(Math.floor(attempt.timeoutMs));
-  const hasNone = own === null || own === undefined;
-  if (hasNone && traced === undefined && deadlineHeader !== false) return [deadlineHeader, deadline];
-  const added: Record<string, string> = { ...traced };
-  if (deadlineHeader !== false) added[deadlineHeader] = deadline;
-  if (hasNone) return added;
-  if (Array.isArray(own)) {
-    const names = own.filter((_, index) => index % 2 === 0).map((name) => name.toLowerCase());
-    const missing = Object.entries(added).filter(([name]) => !names.includes(name));
-    return [...own, ...missing.flat()];
+  const all = flat(own);
+  const theirs = all.length;
+  if (deadlineHeader !== false && !has(all, theirs, deadlineHeader)) {
+    all.push(deadlineHeader, String(Math.floor(attempt.timeoutMs)));
   }
-  const isPlain = !(Symbol.iterator in own);
-  return { ...added, ...(isPlain ? own : Object.fromEntries(own)) };
+  for (const name in traced) if (!has(all, theirs, name)) all.push(name, traced[name]);
+  return all as string[]; // undici takes lists of values there too, which its types do not say
+}
+
+/** Names and values in turn, in an array of our own. */
+function flat(own: Headers): Value[] {
+  if (own === null || own === undefined) return [];
+  if (Array.isArray(own)) return own.slice();
+  const all: Value[] = [];
+  if (Symbol.iterator in own) for (const [name, value] of own) all.push(name, value);
+  else for (const name of Object.keys(own)) all.push(name, own[name]);
+  return all;
+}
+
+/** Whether a name is among the first. */
+function has(all: readonly Value[], count: number, name: string): boolean {
+  for (let index = 0; index < count; index += 2) {
+    const known = all[index];
+    if (typeof known !== 'string' || known.length !== name.length) continue;
+    if (known === name || known.toLowerCase() === name.toLowerCase()) return true;
+  }
+  return false;
 }

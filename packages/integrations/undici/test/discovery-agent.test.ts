@@ -51,9 +51,21 @@ describe('a request to a service', () => {
     expect(((await plain.body.json()) as { headers: object }).headers).not.toHaveProperty('sd-timeout-ms');
 
     const { agent: other } = await startService([echo]);
-    const headers = { 'sd-timeout-ms': '7' };
-    const own = await request('http://orders/', { dispatcher: other, headers });
-    expect(await own.body.json()).toMatchObject({ headers });
+    for (const headers of [
+      { 'sd-timeout-ms': '7' },
+      { 'SD-Timeout-Ms': '7' },
+      ['SD-Timeout-Ms', '7'],
+      new Headers({ 'SD-Timeout-Ms': '7' }),
+    ]) {
+      const own = await request('http://orders/', { dispatcher: other, headers });
+      expect(await own.body.json()).toMatchObject({ headers: { 'sd-timeout-ms': '7' } });
+    }
+  });
+
+  it('has all values of a header of its caller', async () => {
+    const { agent } = await startService([echo]);
+    const { body } = await request('http://orders/', { dispatcher: agent, headers: { 'x-own': ['1', '2'] } });
+    expect(await body.json()).toMatchObject({ headers: { 'x-own': '1, 2' } });
   });
 
   it('is repeated on another instance after an answer that is no good', async () => {
