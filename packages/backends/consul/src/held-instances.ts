@@ -216,6 +216,7 @@ export class HeldInstances {
     const startedAt = this.#options.clock.monotonic();
     let pauseMs = this.#periodMs();
     try {
+      if (this.#isFailing) await this.#renewFirst();
       await Promise.all([this.#renewShared(this.#lease), this.#renewOwn()]);
       this.#succeeded();
       pauseMs -= this.#options.clock.monotonic() - startedAt;
@@ -230,16 +231,29 @@ export class HeldInstances {
     }
   }
 
+  /** While Consul is away one asks for all; another each time, should it fail for that one alone. */
+  async #renewFirst(): Promise<void> {
+    const own = this.#withOwnCheck();
+    const first = own[Math.floor(this.#options.rng() * own.length)];
+    if (first === undefined) return;
+    await this.#renew(first).catch((error: unknown) => {
+      if (!(error instanceof AccessDeniedError)) throw error; // others may be allowed to
+    });
+  }
+
   async #renewOwn(): Promise<void> {
+    await Promise.all(this.#withOwnCheck().map((one) => this.#renew(one)));
+  }
+
+  #withOwnCheck(): [id: string, held: HeldLease][] {
+    return [...this.#leases].filter(([id]) => this.#own.has(id));
+  }
+
+  async #renew([id, held]: readonly [id: string, held: HeldLease]): Promise<void> {
     const { store, clock } = this.#options;
-    const own = [...this.#leases].filter(([id]) => this.#own.has(id));
-    const renew = async ([id, held]: (typeof own)[number]): Promise<void> => {
-      const startedAt = clock.monotonic();
-      if (await store.pass(mainCheckId('ttl', id, this.#owner), held.instance.service))
-        held.renewed(startedAt);
-      else if (this.#leases.get(id) === held && !this.#changing.has(id)) await this.#missed(id, held);
-    };
-    await Promise.all(own.map(renew));
+    const startedAt = clock.monotonic();
+    if (await store.pass(mainCheckId('ttl', id, this.#owner), held.instance.service)) held.renewed(startedAt);
+    else if (this.#leases.get(id) === held && !this.#changing.has(id)) await this.#missed(id, held);
   }
 
   async #renewShared(lease: ProcessLease): Promise<void> {
