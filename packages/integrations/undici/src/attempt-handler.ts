@@ -104,8 +104,17 @@ export class AttemptHandler implements RequestHandler {
     if (isGood && !(isRepeatable && lengthOf(rawHeaders) <= mostHeld)) {
       return this.#answer() && (handler.onHeaders?.(status, rawHeaders, resume, statusText) ?? true);
     }
-    const head = { status, rawHeaders, resume, statusText, isGood };
-    this.#kept = { ...head, chunks: [], trailers: null, isComplete: false };
+    // In one piece: a spread would take longer than all the rest of an attempt.
+    this.#kept = {
+      status,
+      rawHeaders,
+      resume,
+      statusText,
+      isGood,
+      chunks: [],
+      trailers: null,
+      isComplete: false,
+    };
     if (isGood || (isRepeatable && mayBeRepeated(status))) return true;
     this.#fail(this.#kept, HttpStatusError);
     return this.#isAccepting;
@@ -155,7 +164,7 @@ export class AttemptHandler implements RequestHandler {
     this.#request.answeredBy(this);
     try {
       const { status, rawHeaders, statusText, isComplete } = kept;
-      const resume = isComplete ? () => undefined : kept.resume;
+      const resume = isComplete ? ignore : kept.resume;
       this.#isAccepting = handler.onHeaders?.(status, rawHeaders, resume, statusText) ?? true;
       for (const chunk of kept.chunks) this.#isAccepting = handler.onData?.(chunk) ?? true;
       if (isComplete) this.onComplete(kept.trailers);
@@ -191,12 +200,34 @@ export class AttemptHandler implements RequestHandler {
   }
 }
 
-/** What an answer says of its body, in bytes; Infinity where it does not say. */
+const ignore = (): void => undefined;
+
+/** What an answer says of its body, in bytes; Infinity where it does not say, or says more than five digits. */
 function lengthOf(rawHeaders: readonly Buffer[]): number {
   for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
-    const name = rawHeaders[index];
-    if (name?.length === 14 && name.toString('latin1').toLowerCase() === 'content-length')
-      return Number(rawHeaders[index + 1]?.toString('latin1'));
+    if (isContentLength(rawHeaders[index])) return numberIn(rawHeaders[index + 1]);
   }
   return Infinity;
+}
+
+// By bytes, as making a string of them is a call out of JavaScript.
+const contentLength = Buffer.from('content-length');
+
+function isContentLength(name: Buffer | undefined): boolean {
+  if (name?.length !== contentLength.length) return false;
+  for (let index = 0; index < name.length; index += 1) {
+    if (((name[index] ?? 0) | 0x20) !== contentLength[index]) return false;
+  }
+  return true;
+}
+
+function numberIn(digits: Buffer | undefined): number {
+  if (digits === undefined || digits.length === 0 || digits.length > 5) return Infinity;
+  let value = 0;
+  for (let index = 0; index < digits.length; index += 1) {
+    const digit = (digits[index] ?? 0) - 48;
+    if (digit < 0 || digit > 9) return Infinity;
+    value = 10 * value + digit;
+  }
+  return value;
 }
