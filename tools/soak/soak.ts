@@ -60,7 +60,7 @@ export async function soak(before: Footprint, options: SoakOptions): Promise<voi
   const seconds = (performance.now() - startedAt) / 1_000;
   await close();
   let after = await footprint(listeners);
-  // `fetch`, by which a test server is asked whether it serves, keeps its connection for 4 s.
+  // A socket that we have ended is gone when the other side has ended it as well; one that leaks stays.
   for (let time = 0; time < 200 && after.files > before.files; time += 1) after = await footprint(listeners);
   const of = (field: keyof Footprint): readonly number[] => held.map((one) => one[field]);
   const bytesPerUnit = slope(of('heapBytes')) / each;

@@ -4,7 +4,7 @@ import type { EphemeralNode } from './ephemeral-node.ts';
 import { ConnectError } from './protocol/connect-error.ts';
 import type { Connection } from './protocol/connection.ts';
 import type { Connector } from './protocol/connector.ts';
-import { newSession } from './protocol/handshake.ts';
+import { isDoubtful, newSession } from './protocol/handshake.ts';
 import { exists, remove, sync } from './protocol/requests.ts';
 import { hasCode, ZooKeeperError } from './protocol/zookeeper-error.ts';
 import { refusal, type Refusal } from './reader.ts';
@@ -196,7 +196,7 @@ export class LeaseSession {
       if (closed.aborted) throw closed.reason;
       if (error instanceof ConnectError && error.kind === 'expired') {
         // Refused before, as behind what we had seen, and now unknown: the data are not those that we knew.
-        this.#expire(this.#session.isDoubtful ? 'store-lost' : 'expired');
+        this.#expire(isDoubtful(this.#session) ? 'store-lost' : 'expired');
         throw error;
       }
       this.#refused = refusal(error, clock);
@@ -276,7 +276,7 @@ export class LeaseSession {
   #pauseMs(error: unknown): number {
     const { clock, rng } = this.#options;
     if (isDenial(error)) return 500 + 500 * rng();
-    // It is asked once more at once, be it whether it has lost its data.
+    // It is asked again at once: then it has ended the session, or shows whether it has lost its data.
     if (this.#session.refusals > 0) return 100 * rng();
     const breather = (this.#refused?.until ?? 0) - clock.monotonic();
     return Math.max(breather, this.#backoff.next());

@@ -102,8 +102,8 @@ export class Reader {
     const { connector, timeoutMs, clock, closed } = this.#options;
     try {
       // A session of its own, but no server that is behind what was seen before.
-      const { lastZxid, refusals, isDoubtful } = this.#session;
-      this.#session = { ...newSession(lastZxid), refusals, isDoubtful };
+      const { lastZxid, refusals } = this.#session;
+      this.#session = { ...newSession(lastZxid), refusals };
       const limits = { sessionTimeoutMs, silenceMs: timeoutMs };
       const connection = await connector.open(this.#session, limits, closed);
       if (closed.aborted) connection.close({ endSession: true });

@@ -164,7 +164,7 @@ describe.skipIf(!requireServer('zookeeper'))('the protocol, with a real server',
   it('is refused by a server that is behind what it has seen, and taken without that', async () => {
     const session = newSession(1n << 40n);
     await expect(openConnection(server, { session })).rejects.toMatchObject({ kind: 'refused' });
-    session.isDoubtful = true;
+    session.refusals = 1;
     await openConnection(server, { session });
     expect(session.lastZxid).toBe(0n);
   });

@@ -8,6 +8,7 @@ import {
   readConnectResponse,
   type Auth,
   type SessionState,
+  isDoubtful,
 } from './handshake.ts';
 import { JuteReader, JuteWriter, ProtocolError } from './jute.ts';
 import { closeSession, ops, type Request } from './requests.ts';
@@ -217,8 +218,7 @@ export class Connection {
       this.#greeting?.reject(new ConnectError('expired', 'the session has expired'));
       return;
     }
-    if (session.isDoubtful) session.lastZxid = 0n;
-    session.isDoubtful = false;
+    if (isDoubtful(session)) session.lastZxid = 0n;
     session.refusals = 0;
     session.id = welcome.id;
     session.password = welcome.password;

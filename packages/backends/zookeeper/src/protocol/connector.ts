@@ -1,7 +1,7 @@
 import { systemRng, type Clock, type Rng, type TlsOptions } from '@sd/core';
 import { ConnectError } from './connect-error.ts';
 import { Connection } from './connection.ts';
-import type { Auth, SessionState } from './handshake.ts';
+import { isDoubtful, type Auth, type SessionState } from './handshake.ts';
 
 export interface Server {
   readonly host: string;
@@ -52,12 +52,9 @@ export class Connector {
         problems.push(error);
       }
     }
-    // A server may be behind, have no leader, or be ending the session, which it refuses once. When all go on refusing,
-    // they may have lost their data: the next round will tell.
+    // A server may be behind, have no leader, or be ending the session. When all go on refusing, the next round will tell.
     const isRefused = problems.some(({ kind }) => kind === 'refused');
-    const patience = session.id === 0n ? 1 : 2;
-    session.refusals = isRefused && session.refusals < patience ? session.refusals + 1 : 0;
-    session.isDoubtful = session.refusals === patience;
+    session.refusals = isRefused && !isDoubtful(session) ? session.refusals + 1 : 0;
     const problem = problems.map(({ message }) => message).join('; ');
     throw new ConnectError(isRefused ? 'refused' : 'unreachable', problem, problems[0]);
   }

@@ -8,10 +8,8 @@ export interface SessionState {
   password: Buffer;
   /** The newest that was seen; a server that is behind it refuses us. */
   lastZxid: bigint;
-  /** Rounds in a row in which a server has closed the connection without a word. */
+  /** Rounds in a row in which a server has closed the connection without a word, up to `patienceWith`. */
   refusals: number;
-  /** After such refusals a server may have lost its data: it is asked once more without our zxid. */
-  isDoubtful: boolean;
 }
 
 export interface Auth {
@@ -24,13 +22,18 @@ export const newSession = (lastZxid = 0n): SessionState => ({
   password: Buffer.alloc(16),
   lastZxid,
   refusals: 0,
-  isDoubtful: false,
 });
+
+/** Refusals after which the servers may have lost their data. A session that is just being ended is refused once. */
+export const patienceWith = ({ id }: SessionState): number => (id === 0n ? 1 : 2);
+
+/** Whether it is asked for without our zxid, and so taken by servers that have lost their data. */
+export const isDoubtful = (session: SessionState): boolean => session.refusals === patienceWith(session);
 
 export function connectFrame(session: SessionState, timeoutMs: number): Buffer {
   return new JuteWriter()
     .int(0)
-    .long(session.isDoubtful ? 0n : session.lastZxid)
+    .long(isDoubtful(session) ? 0n : session.lastZxid)
     .int(Math.min(timeoutMs, 0x7f_ff_ff_ff))
     .long(session.id)
     .bytes(session.password)
