@@ -1,5 +1,5 @@
 import { takesRequests } from './instance-status.ts';
-import type { ServiceInstance } from './service-instance.ts';
+import { addressOf, type ServiceInstance } from './service-instance.ts';
 
 export interface ShrinkGuardOptions {
   /** Share of the instances, 0 to 1: more than this gone at once is suspicious. Default: 0.5. */
@@ -10,8 +10,8 @@ export interface ShrinkGuardOptions {
 
 /**
  * Doubts a store that forgets many instances right after trouble: it was restarted without its data, failed over to a
- * lagging replica, or its providers have not yet come back. What it forgot is held until it is back, or until the
- * store, asked again when the doubt is over, still denies it. Without trouble, or when instances left one by one or
+ * lagging replica, or its providers have not yet come back. What it forgot is held until it is back, until another
+ * instance is at its address, or until the store, asked again when the doubt is over, still denies it. Without trouble, or when instances left one by one or
  * drained first, nothing is held: a real scale to zero goes through.
  */
 export class ShrinkGuard {
@@ -54,10 +54,11 @@ export class ShrinkGuard {
     const serving = known.filter(({ status }) => takesRequests(status));
     const missing = serving.filter(({ id }) => !next.has(id));
     const suspicious = next.size === 0 || missing.length > serving.length * this.#share;
-    const held =
+    const doubted =
       suspicious && monotonic < this.#doubtUntil
         ? missing
         : [...this.#held.values()].filter(({ id }) => !next.has(id));
+    const held = notFollowed(doubted, next);
     this.#held = new Map(held.map((instance) => [instance.id, instance]));
     return held;
   }
@@ -71,4 +72,14 @@ export class ShrinkGuard {
     this.#doubtUntil = -Infinity;
     this.#held = new Map(listed.filter((each) => this.isHeld(each)).map((each) => [each.id, each]));
   }
+}
+
+/** Those whose address no other instance has taken: whoever was there before is gone. */
+function notFollowed(
+  doubted: readonly ServiceInstance[],
+  next: ReadonlyMap<string, ServiceInstance>,
+): readonly ServiceInstance[] {
+  if (doubted.length === 0) return doubted;
+  const taken = new Set(Array.from(next.values(), addressOf));
+  return doubted.filter((instance) => !taken.has(addressOf(instance)));
 }

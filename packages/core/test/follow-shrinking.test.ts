@@ -141,6 +141,19 @@ describe('instances that are held', () => {
     expect(backend.lookups).toEqual([]);
   });
 
+  it('are gone when another has registered at their address, as who is started anew does', async () => {
+    const { clock, following, ids, sees } = await startTroubled();
+    await sees();
+    await clock.advance(500);
+    const successor = order(11, { host: order(3).host });
+
+    await sees(successor);
+
+    const others = ten.filter(({ id }) => id !== order(3).id);
+    expect(ids().toSorted()).toEqual(idsOf([successor, ...others]).toSorted());
+    expect(following.view.held).toBe(9);
+  });
+
   it('are gone when the store, asked again after 15 s, still denies them: a real scale to zero goes through', async () => {
     const { clock, backend, following, ids, sees } = await startTroubled();
     await sees();
