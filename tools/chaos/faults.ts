@@ -49,8 +49,18 @@ class Perpetrator {
           await fleet.startProvider(fault.place, fault.sameAddress ? victim.port : undefined);
         });
       }
-      case 'freeze-provider': {
-        const victim = fleet.at({ role: 'provider', place: fault.place });
+      case 'kill-consumer': {
+        const victim = fleet.at({ role: 'consumer', place: fault.place });
+        return this.#during(fault, [victim.who], async () => {
+          await victim.kill();
+          await wait(fault.backAfterMs);
+          await fleet.startConsumer(fault.place);
+        });
+      }
+      case 'freeze-provider':
+      case 'freeze-consumer': {
+        const role = fault.name === 'freeze-provider' ? 'provider' : 'consumer';
+        const victim = fleet.at({ role, place: fault.place });
         return this.#during(fault, [victim.who], async () => {
           victim.freeze();
           await wait(fault.forMs);

@@ -32,7 +32,7 @@ export class Fleet {
 
   async start(): Promise<void> {
     const providers = Array.from({ length: providerCount }, (_, index) => this.startProvider(index + 1));
-    const consumers = Array.from({ length: consumerCount }, (_, index) => this.#startConsumer(index + 1));
+    const consumers = Array.from({ length: consumerCount }, (_, index) => this.startConsumer(index + 1));
     await Promise.all([...providers, ...consumers]);
   }
 
@@ -58,6 +58,10 @@ export class Fleet {
     const member = await this.#spawn('provider', place, free);
     this.#providers.set(place, member);
     return { member, published };
+  }
+
+  async startConsumer(place: number): Promise<void> {
+    this.#consumers.set(place, await this.#spawn('consumer', place, 0));
   }
 
   /** Another one takes the place, and then the one before leaves. */
@@ -91,15 +95,11 @@ export class Fleet {
     return [...this.#providers.values(), ...this.#consumers.values()];
   }
 
-  async #startConsumer(place: number): Promise<void> {
-    this.#consumers.set(place, await this.#spawn('consumer', place, 0));
-  }
-
   async #spawn(role: Role, place: number, port: number): Promise<Member> {
     const { store, bundle, history, historyFile, seed, publisher } = this.#options;
     const life = (this.#lives.get(`${role} ${place}`) ?? 0) + 1;
     this.#lives.set(`${role} ${place}`, life);
-    const who = role === 'provider' ? `provider-${place}.${life}` : `consumer-${place}`;
+    const who = `${role}-${place}.${life}`;
     const member: Member = await Member.start({
       who,
       role,

@@ -6,7 +6,7 @@ export type HistoryEvent = Stamp & Happening;
 interface Stamp {
   /** Milliseconds of the clock that all processes of a machine share and nobody can set. */
   readonly t: number;
-  /** The process that it happened to: `harness`, `provider-1.2` (second process in the first place), `consumer-1`. */
+  /** The process that it happened to: `harness`, `provider-1.2` (second process in the first place), `consumer-1.1`. */
   readonly who: string;
 }
 
@@ -76,6 +76,8 @@ export interface FaultEvent {
 export type FaultName =
   | 'kill-provider'
   | 'freeze-provider'
+  | 'kill-consumer'
+  | 'freeze-consumer'
   | 'kill-store'
   | 'wipe-store'
   | 'freeze-store'

@@ -19,7 +19,12 @@ export type Fault =
       readonly backAfterMs: number;
       readonly sameAddress: boolean;
     }
-  | { readonly name: 'freeze-provider'; readonly place: number; readonly forMs: number }
+  | { readonly name: 'kill-consumer'; readonly place: number; readonly backAfterMs: number }
+  | {
+      readonly name: 'freeze-provider' | 'freeze-consumer';
+      readonly place: number;
+      readonly forMs: number;
+    }
   | { readonly name: 'kill-store' | 'wipe-store' | 'freeze-store'; readonly forMs: number }
   | {
       readonly name: 'cut-off';
@@ -75,6 +80,8 @@ function kindsFor({ kill, wipe, freeze, links }: StoreTraits['faults']): Weights
   const all: Weights = [
     ['kill-provider', 4],
     ['freeze-provider', 4],
+    ['kill-consumer', 2],
+    ['freeze-consumer', 2],
     ['jump-clock', 2],
     ['deploy', 2],
     ['scale-up', 2],
@@ -119,6 +126,10 @@ class Draw {
       }
       case 'freeze-provider':
         return { name, place: this.#provider(), forMs: this.#duration() };
+      case 'kill-consumer':
+        return { name, place: this.#consumer(), backAfterMs: this.#duration() };
+      case 'freeze-consumer':
+        return { name, place: this.#consumer(), forMs: this.#duration() };
       case 'kill-store':
       case 'wipe-store':
       case 'freeze-store':
@@ -153,9 +164,13 @@ class Draw {
     return this.whole(1, providerCount + 1);
   }
 
+  #consumer(): number {
+    return this.whole(1, consumerCount + 1);
+  }
+
   #link(): Link {
     const role = this.#rng() < 0.5 ? 'provider' : 'consumer';
-    return { role, place: role === 'provider' ? this.#provider() : this.whole(1, consumerCount + 1) };
+    return { role, place: role === 'provider' ? this.#provider() : this.#consumer() };
   }
 }
 
@@ -171,6 +186,9 @@ export function resourcesOf(fault: Fault): readonly string[] {
     case 'kill-provider':
     case 'freeze-provider':
       return [`provider ${fault.place}`];
+    case 'kill-consumer':
+    case 'freeze-consumer':
+      return [`consumer ${fault.place}`];
     case 'kill-store':
     case 'wipe-store':
     case 'freeze-store':

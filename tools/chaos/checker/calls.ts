@@ -1,22 +1,29 @@
 import { pace } from '../pace.ts';
 import { followedAt, troublesOf } from './affairs.ts';
 import { bounds } from './bounds.ts';
-import { overlaps, type Call, type Consumer, type Facts, type Provider } from './facts.ts';
+import { overlaps, type Call, type Consumer, type Facts, type Interval, type Provider } from './facts.ts';
 import type { Invariant } from './violation.ts';
 
 export const callsKeepTheirDeadline: Invariant = {
   name: 'no call lasts longer than its deadline',
   isTimed: true,
   violations: (facts) =>
-    facts.consumers.flatMap(({ who, calls, exit }) =>
+    facts.consumers.flatMap(({ who, calls, exit, frozen }) =>
       calls.flatMap(({ call, from, to }) => {
         // Those that a consumer never ended, it has hung on until it left.
-        const tookMs = Math.min(to, exit?.t ?? facts.overAt) - from;
+        const end = Math.min(to, exit?.t ?? facts.overAt);
+        const tookMs = end - from - frozenMs(frozen, { from, to: end });
         if (tookMs <= pace.deadlineMs + bounds.deadlineSlackMs) return [];
         return [{ t: from, who, text: `call ${call} took ${tookMs.toFixed(0)} ms` }];
       }),
     ),
 };
+
+/** Milliseconds of the span in which it was frozen, and could not keep any time. */
+function frozenMs(frozen: readonly Interval[], span: Interval): number {
+  const times = frozen.map(({ from, to }) => Math.min(to, span.to) - Math.max(from, span.from));
+  return times.reduce((sum, ms) => sum + Math.max(0, ms), 0);
+}
 
 export const failuresHaveCodes: Invariant = {
   name: 'every failure has a code of its own',
@@ -40,7 +47,8 @@ export const failuresHaveCodes: Invariant = {
 /**
  * A call must not fail while somebody was there for all of it: alive, not frozen, in the view of its consumer as one that
  * takes requests, and not spared for what it or its predecessor at the same address did a moment ago. Right after a time
- * without anybody a call may fail that meets somebody dead: its retry is paid from a budget, which is then spent.
+ * without anybody a call may fail that meets somebody dead: its retry is paid from a budget, which is then spent. And a call
+ * whose consumer was frozen meanwhile may be past its deadline before it can look for the answer.
  */
 export const callsSucceed: Invariant = {
   name: 'no call fails while a healthy provider can be reached',
@@ -48,7 +56,10 @@ export const callsSucceed: Invariant = {
   violations: (facts) =>
     facts.consumers.flatMap((consumer) => {
       const failed = consumer.calls.filter(
-        ({ failure, to }) => failure !== undefined && to <= Math.min(facts.overAt, consumer.toldAt),
+        (call) =>
+          call.failure !== undefined &&
+          call.to <= Math.min(facts.overAt, consumer.toldAt) &&
+          !consumer.frozen.some((interval) => overlaps(interval, call)),
       );
       const good = new Map(
         failed.map((call) => [
@@ -132,9 +143,10 @@ export const loadIsReal: Invariant = {
   name: 'consumers call at their rate, and are answered',
   isTimed: true,
   violations: (facts) =>
-    facts.consumers.flatMap(({ who, calls }) => {
+    facts.consumers.flatMap(({ who, calls, exit }) => {
+      if (exit?.killed === true) return []; // it may have lived for a moment only
       const since = calls[0]?.from ?? facts.begunAt;
-      const due = (Math.min(facts.overAt) - since) / pace.callEveryMs;
+      const due = (facts.overAt - since) / pace.callEveryMs;
       const answered = calls.filter(({ to, failure }) => to < Infinity && failure === undefined).length;
       if (calls.length >= leastShare * due && answered > 0) return [];
       const text = `${calls.length} of ${due.toFixed(0)} due calls were made, ${answered} answered`;

@@ -60,11 +60,12 @@ export function isSettled(history: readonly HistoryEvent[]): boolean {
   const facts = factsOf(history);
   const lives = living(facts);
   const ports = lives.map(({ port }) => port).sort();
+  const consumers = facts.consumers.filter(({ exit }) => exit === undefined);
   return (
     ports.length > 0 &&
     lives.every(({ states }) => states.at(-1)?.value === 'published') &&
-    facts.consumers.length > 0 &&
-    facts.consumers.every(({ views }) => {
+    consumers.length > 0 &&
+    consumers.every(({ views }) => {
       const last = views.at(-1);
       return last?.state === 'live' && last.held === 0 && String([...last.ports].sort()) === String(ports);
     })

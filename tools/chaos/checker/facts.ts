@@ -57,6 +57,7 @@ export interface Provider extends Process {
 
 export interface Consumer extends Process {
   readonly views: readonly View[];
+  readonly frozen: readonly Interval[];
   readonly calls: readonly Call[];
 }
 
@@ -83,7 +84,8 @@ export interface Trouble extends Interval {
 }
 
 const storeFaults: readonly FaultName[] = ['kill-store', 'wipe-store', 'freeze-store'];
-const linkFaults: readonly FaultName[] = ['cut-off', 'refuse', 'reset', 'slow-link'];
+/** Of the way to the store, or as good as that: who is frozen does not hear of it either. */
+const linkFaults: readonly FaultName[] = ['cut-off', 'refuse', 'reset', 'slow-link', 'freeze-consumer'];
 
 export function factsOf(history: readonly HistoryEvent[]): Facts {
   const last = history.at(-1)?.t ?? 0;
@@ -96,9 +98,17 @@ export function factsOf(history: readonly HistoryEvent[]): Facts {
     providers: spawned.flatMap(({ who, role }) =>
       role === 'provider' ? [providerOf(who, own(who), history)] : [],
     ),
-    consumers: spawned.flatMap(({ who, role }) => (role === 'consumer' ? [consumerOf(who, own(who))] : [])),
+    consumers: spawned.flatMap(({ who, role }) =>
+      role === 'consumer' ? [consumerOf(who, own(who), history)] : [],
+    ),
     troubles: intervalsOf(history, [...storeFaults, ...linkFaults]).flatMap(({ fault, targets, from, to }) =>
-      targets.map((of) => ({ fault, of, from, to, isAway: fault !== 'slow-link' })),
+      targets.map((of) => ({
+        fault,
+        of,
+        from,
+        to,
+        isAway: fault !== 'slow-link' && fault !== 'freeze-consumer',
+      })),
     ),
     begunAt: timeOf('begun'),
     calmAt: timeOf('calm'),
@@ -115,7 +125,7 @@ export const overlaps = (one: Interval, other: Interval): boolean =>
 const startMs = 500;
 
 function longestStall(history: readonly HistoryEvent[]): number {
-  const frozen = intervalsOf(history, ['freeze-provider']);
+  const frozen = intervalsOf(history, ['freeze-provider', 'freeze-consumer']);
   const isOwn = ({ t, who }: HistoryEvent): boolean =>
     frozen.some(({ targets, from, to }) => targets.includes(who) && from <= t && t <= to + 1_000);
   const stalls = history.flatMap((event) => (event.kind === 'stalled' && !isOwn(event) ? [event.ms] : []));
@@ -137,7 +147,7 @@ function providerOf(who: string, own: readonly HistoryEvent[], history: readonly
     port: listening?.port ?? 0,
     listeningAt: listening?.t ?? Infinity,
     states: own.flatMap((event) => (event.kind === 'state' ? [event] : [])),
-    frozen: intervalsOf(history, ['freeze-provider']).filter(({ targets }) => targets.includes(who)),
+    frozen: frozenOf(who, history, 'freeze-provider'),
     drainedAt,
     goneAt: Math.min(
       own.find((event) => event.kind === 'closing')?.t ?? Infinity,
@@ -148,20 +158,23 @@ function providerOf(who: string, own: readonly HistoryEvent[], history: readonly
   };
 }
 
+const frozenOf = (who: string, history: readonly HistoryEvent[], fault: FaultName): readonly Interval[] =>
+  intervalsOf(history, [fault]).filter(({ targets }) => targets.includes(who));
+
 /** The fault begins before the signal is sent. */
 function killedAt(who: string, history: readonly HistoryEvent[]): number {
   const kill = intervalsOf(history, ['kill-provider']).find(({ targets }) => targets.includes(who));
   return kill?.from ?? Infinity;
 }
 
-function consumerOf(who: string, own: readonly HistoryEvent[]): Consumer {
+function consumerOf(who: string, own: readonly HistoryEvent[], history: readonly HistoryEvent[]): Consumer {
   const process = processOf(who, 'consumer', own);
   const end = process.exit?.t ?? Infinity;
   const seen = own.flatMap((event) => (event.kind === 'view' ? [event] : []));
   const views = seen.map(({ t, state, held, ports, serving }, index): View => {
     return { from: t, to: seen[index + 1]?.t ?? end, state, held, ports, serving };
   });
-  return { ...process, views, calls: callsOf(own) };
+  return { ...process, views, frozen: frozenOf(who, history, 'freeze-consumer'), calls: callsOf(own) };
 }
 
 function callsOf(own: readonly HistoryEvent[]): readonly Call[] {

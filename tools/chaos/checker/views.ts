@@ -17,7 +17,8 @@ export const viewsComeBack: Invariant = {
   isTimed: false,
   violations: (facts) => {
     const lives = living(facts);
-    return facts.consumers.flatMap(({ who, views }) => {
+    return facts.consumers.flatMap(({ who, views, exit }) => {
+      if (exit?.killed === true) return [];
       const due = Math.min(facts.calmAt + bounds.backMs, facts.overAt);
       const late = views.filter(({ from, to }) => from < facts.overAt && to > due);
       if (views.length === 0) return [{ t: due, who, text: 'it never had a view' }];
@@ -127,11 +128,12 @@ export const viewsSayStale: Invariant = {
     }),
 };
 
-function unnoticed({ overAt, begunAt }: Facts, { who, views }: Consumer, trouble: Trouble) {
+function unnoticed({ overAt, begunAt }: Facts, { who, views, frozen }: Consumer, trouble: Trouble) {
   const { from, to, fault, isAway } = trouble;
   const isSilent = fault === 'freeze-store' || fault === 'cut-off';
   const t = Math.max(from, begunAt) + (isSilent ? bounds.noticeSilentMs : bounds.noticeDownMs);
   if (!isAway || t >= Math.min(to, overAt)) return [];
+  if (frozen.some((interval) => overlaps(interval, { from, to: t }))) return [];
   const view = views.find((each) => each.from <= t && each.to > t);
   if (view?.state !== 'live') return [];
   return [{ t, who, text: `its view is still live ${(t - from).toFixed(0)} ms after ${fault} began` }];

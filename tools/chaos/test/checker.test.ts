@@ -18,7 +18,7 @@ describe('a history that is as it should be', () => {
 
   it('has a store that was away, and views that said so', () => {
     const history = new MadeHistory().fault('kill-store', 'store', 5_000, 8_000);
-    for (const who of ['consumer-1', 'consumer-2'])
+    for (const who of ['consumer-1.1', 'consumer-2.1'])
       history.view(5_050, who, allPorts, 'stale').view(8_200, who, allPorts);
     expect(broken(history)).toEqual([]);
   });
@@ -27,17 +27,30 @@ describe('a history that is as it should be', () => {
     const history = new MadeHistory().fault('freeze-provider', 'provider-1.1', 5_000, 9_000);
     history.plus(9_100, 'provider-1.1', { kind: 'state', value: 'lost', code: 'ERR_SD_LEASE_LOST' });
     history.plus(9_300, 'provider-1.1', { kind: 'state', value: 'published' });
-    for (const who of ['consumer-1', 'consumer-2'])
+    for (const who of ['consumer-1.1', 'consumer-2.1'])
       history.view(7_500, who, [second!, third!]).view(9_350, who, allPorts);
+    expect(broken(history)).toEqual([]);
+  });
+
+  it('has a consumer that was killed amid a call, and another in its place', () => {
+    const history = new MadeHistory().plus(4_999, 'consumer-1.1', { kind: 'call', call: 9_999 });
+    expect(broken(history.killedConsumer(1, 5_000, 3_000))).toEqual([]);
+  });
+
+  it('has a consumer that was frozen, whose call failed and whose view was behind when it ran again', () => {
+    const history = new MadeHistory().killed('provider-3.1', 6_000, 5_000);
+    history.fault('freeze-consumer', 'consumer-1.1', 5_000, 9_000).fault('kill-store', 'store', 5_500, 8_500);
+    history.view(5_550, 'consumer-2.1', allPorts, 'stale').view(8_600, 'consumer-2.1', allPorts);
+    history.failedCall(4_990, 9_010, 'ERR_SD_DEADLINE_EXCEEDED');
     expect(broken(history)).toEqual([]);
   });
 
   it('has calls that failed while nobody was there', () => {
     const history = new MadeHistory();
     history
-      .view(5_000, 'consumer-1', [])
+      .view(5_000, 'consumer-1.1', [])
       .failedCall(5_100, 5_200, 'ERR_SD_UNKNOWN_SERVICE')
-      .view(5_300, 'consumer-1', allPorts);
+      .view(5_300, 'consumer-1.1', allPorts);
     const others = broken(history).filter(
       (name) => name !== 'no view drops more than half of those who live',
     );
@@ -55,12 +68,12 @@ function allFrozen(history: MadeHistory): MadeHistory {
 /** One planted violation for each. */
 const planted: Readonly<Record<string, () => MadeHistory>> = {
   'no process crashes or ends by itself': () =>
-    new MadeHistory().plus(5_000, 'consumer-1', { kind: 'uncaught', text: 'TypeError: no' }),
+    new MadeHistory().plus(5_000, 'consumer-1.1', { kind: 'uncaught', text: 'TypeError: no' }),
 
   'no call lasts longer than its deadline': () =>
     new MadeHistory()
-      .plus(5_000, 'consumer-1', { kind: 'call', call: 9_999 })
-      .plus(9_000, 'consumer-1', { kind: 'answered', call: 9_999, port: first! }),
+      .plus(5_000, 'consumer-1.1', { kind: 'call', call: 9_999 })
+      .plus(9_000, 'consumer-1.1', { kind: 'answered', call: 9_999, port: first! }),
 
   'no call fails while a healthy provider can be reached': () => new MadeHistory().failedCall(5_000, 5_100),
 
@@ -68,16 +81,18 @@ const planted: Readonly<Record<string, () => MadeHistory>> = {
     allFrozen(new MadeHistory()).failedCall(5_100, 5_200, 'ECONNRESET'),
 
   'after the last fault every view is live and has everybody who lives': () =>
-    new MadeHistory().view(20_000, 'consumer-2', [first!, second!]),
+    new MadeHistory().view(20_000, 'consumer-2.1', [first!, second!]),
 
   'nobody is in a view twice': () =>
-    new MadeHistory().view(5_000, 'consumer-1', [...allPorts, third!]).view(5_100, 'consumer-1', allPorts),
+    new MadeHistory()
+      .view(5_000, 'consumer-1.1', [...allPorts, third!])
+      .view(5_100, 'consumer-1.1', allPorts),
 
   'whoever died or left is gone from all views within its ttl': () =>
     new MadeHistory().killed('provider-3.1', 5_000, bounds.goneMs + 500),
 
   'no view drops more than half of those who live': () =>
-    new MadeHistory().view(9_000, 'consumer-1', [first!]).view(9_500, 'consumer-1', allPorts),
+    new MadeHistory().view(9_000, 'consumer-1.1', [first!]).view(9_500, 'consumer-1.1', allPorts),
 
   'views say that they are stale while the store is away, and only then': () =>
     new MadeHistory().fault('kill-store', 'store', 5_000, 9_000),
@@ -96,10 +111,10 @@ const planted: Readonly<Record<string, () => MadeHistory>> = {
         { kind: 'drained' },
         { kind: 'exited', code: 0, signal: null, killed: false },
       )
-      .view(5_050, 'consumer-1', [first!, second!])
-      .view(5_050, 'consumer-2', [first!, second!])
+      .view(5_050, 'consumer-1.1', [first!, second!])
+      .view(5_050, 'consumer-2.1', [first!, second!])
       .plus(times.over + 10, 'harness', { kind: 'listed', when: 'calm', ports: [first!, second!] })
-      .plus(6_000, 'consumer-1', { kind: 'attempt', call: 99, port: third!, as: 'first' }),
+      .plus(6_000, 'consumer-1.1', { kind: 'attempt', call: 99, port: third!, as: 'first' }),
 
   'whoever lives is published again, and stays so': () =>
     new MadeHistory()
@@ -119,16 +134,21 @@ const planted: Readonly<Record<string, () => MadeHistory>> = {
 
   'a process that is told to leave ends with code 0, and leaves nothing open': () =>
     new MadeHistory()
-      .without(({ who, kind }) => who === 'consumer-1' && kind === 'exited')
-      .plus(times.over + 900, 'consumer-1', { kind: 'exited', code: null, signal: 'SIGKILL', killed: false }),
+      .without(({ who, kind }) => who === 'consumer-1.1' && kind === 'exited')
+      .plus(times.over + 900, 'consumer-1.1', {
+        kind: 'exited',
+        code: null,
+        signal: 'SIGKILL',
+        killed: false,
+      }),
 
   'a process that is told to leave ends soon': () =>
     new MadeHistory()
-      .without(({ who, kind }) => who === 'consumer-1' && kind === 'exited')
-      .plus(times.over + 9_000, 'consumer-1', { kind: 'exited', code: 0, signal: null, killed: false }),
+      .without(({ who, kind }) => who === 'consumer-1.1' && kind === 'exited')
+      .plus(times.over + 9_000, 'consumer-1.1', { kind: 'exited', code: 0, signal: null, killed: false }),
 
   'consumers call at their rate, and are answered': () =>
-    new MadeHistory().without(({ who, kind, t }) => who === 'consumer-1' && kind === 'call' && t > 10_000),
+    new MadeHistory().without(({ who, kind, t }) => who === 'consumer-1.1' && kind === 'call' && t > 10_000),
 };
 
 describe('the checker', () => {
@@ -145,7 +165,7 @@ describe('the checker', () => {
       {
         invariant: 'no call fails while a healthy provider can be reached',
         t: 5_100,
-        who: 'consumer-1',
+        who: 'consumer-1.1',
         text: expect.stringContaining(
           'ERR_SD_CONNECTION though there was provider-1.1, provider-2.1',
         ) as string,
@@ -158,7 +178,7 @@ describe('what is no violation, though it looks like one', () => {
   it('somebody dead whose address another has taken', () => {
     const history = new MadeHistory().killed('provider-3.1', 5_000, 2_000);
     history.without(({ kind, t }) => kind === 'listed' && t < times.end);
-    for (const who of ['consumer-1', 'consumer-2']) history.view(10_100, who, allPorts);
+    for (const who of ['consumer-1.1', 'consumer-2.1']) history.view(10_100, who, allPorts);
     history
       .plus(9_000, 'provider-3.2', { kind: 'spawned', role: 'provider' })
       .plus(
@@ -174,10 +194,23 @@ describe('what is no violation, though it looks like one', () => {
   });
 
   it('a call that fails right after a time without anybody, which has spent the retries', () => {
-    const history = new MadeHistory().view(5_000, 'consumer-1', [first!]);
-    history.killed('provider-1.1', 4_900, 9_000).failedCall(5_100, 5_200).view(5_300, 'consumer-1', allPorts);
+    const history = new MadeHistory().view(5_000, 'consumer-1.1', [first!]);
+    history
+      .killed('provider-1.1', 4_900, 9_000)
+      .failedCall(5_100, 5_200)
+      .view(5_300, 'consumer-1.1', allPorts);
     const others = broken(history.failedCall(5_400, 5_500)).filter((name) => name.startsWith('no call'));
     expect(others).toEqual([]);
+  });
+
+  it('a call that lasts for as long as its consumer was frozen, and no longer', () => {
+    const lasting = (ms: number) =>
+      new MadeHistory()
+        .fault('freeze-consumer', 'consumer-1.1', 5_000, 9_000)
+        .plus(4_900, 'consumer-1.1', { kind: 'call', call: 9_999 })
+        .plus(4_900 + ms, 'consumer-1.1', { kind: 'answered', call: 9_999, port: first! });
+    expect(broken(lasting(4_200))).toEqual([]);
+    expect(broken(lasting(8_200))).toEqual(['no call lasts longer than its deadline']);
   });
 
   it('a view of what never says that it is stale', () => {
@@ -189,9 +222,9 @@ describe('what is no violation, though it looks like one', () => {
     const history = new MadeHistory()
       .killed('provider-3.1', 5_000, 9_000)
       .fault('kill-store', 'store', 5_500, 9_500);
-    for (const who of ['consumer-1', 'consumer-2']) history.view(5_550, who, allPorts, 'stale');
+    for (const who of ['consumer-1.1', 'consumer-2.1']) history.view(5_550, who, allPorts, 'stale');
     history.without(({ kind, t }) => kind === 'view' && t === 14_000);
-    for (const who of ['consumer-1', 'consumer-2']) history.view(9_600, who, [first!, second!]);
+    for (const who of ['consumer-1.1', 'consumer-2.1']) history.view(9_600, who, [first!, second!]);
     expect(broken(history)).toEqual([]);
   });
 
@@ -212,7 +245,7 @@ describe('a machine that had too much to do', () => {
   });
 
   it('excuses nothing else', () => {
-    const history = stalled().plus(5_000, 'consumer-1', { kind: 'uncaught', text: 'TypeError: no' });
+    const history = stalled().plus(5_000, 'consumer-1.1', { kind: 'uncaught', text: 'TypeError: no' });
     expect(verdict(history).violations).toHaveLength(1);
   });
 
@@ -232,11 +265,19 @@ describe('isSettled()', () => {
     expect(isSettled(until(200))).toBe(true);
   });
 
+  it('does not wait for a consumer that was killed, but for the one that follows', () => {
+    const history = new MadeHistory().view(4_000, 'consumer-1.1', allPorts, 'stale');
+    const { events } = history.killedConsumer(1, 5_000, 4_000);
+    const until = (t: number) => events.filter((event) => event.t <= t);
+    expect(isSettled(until(9_199))).toBe(false);
+    expect(isSettled(until(9_200))).toBe(true);
+  });
+
   it('is false while a view has somebody who is gone, or is stale', () => {
     const killed = new MadeHistory().killed('provider-3.1', 5_000, 2_000).events;
     expect(isSettled(killed.filter(({ t }) => t <= 6_000))).toBe(false);
     expect(isSettled(killed.filter(({ t }) => t <= 7_100))).toBe(true);
-    const stale = new MadeHistory().view(5_000, 'consumer-1', allPorts, 'stale').events;
+    const stale = new MadeHistory().view(5_000, 'consumer-1.1', allPorts, 'stale').events;
     expect(isSettled(stale.filter(({ t }) => t <= 6_000))).toBe(false);
   });
 });

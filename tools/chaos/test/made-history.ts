@@ -14,7 +14,7 @@ export const times = {
 export const portOf = { 'provider-1.1': 1_001, 'provider-2.1': 1_002, 'provider-3.1': 1_003 } as const;
 type ProviderName = keyof typeof portOf;
 const providers = Object.keys(portOf) as readonly ProviderName[]; // they are its keys
-const consumers = ['consumer-1', 'consumer-2'] as const;
+const consumers = ['consumer-1.1', 'consumer-2.1'] as const;
 export const allPorts: readonly number[] = Object.values(portOf);
 
 /** A run in which nothing goes wrong, and what a test changes about it. */
@@ -24,7 +24,7 @@ export class MadeHistory {
   constructor() {
     this.#events = [
       ...providers.flatMap(lifeOf),
-      ...consumers.flatMap(consumerLife),
+      ...consumers.flatMap((who) => consumerLife(who)),
       at(times.begun, 'harness', { kind: 'begun' }),
       at(times.calm, 'harness', { kind: 'calm' }),
       at(times.over, 'harness', { kind: 'over' }),
@@ -67,8 +67,18 @@ export class MadeHistory {
 
   failedCall(from: number, to: number, code: string | undefined = 'ERR_SD_CONNECTION'): this {
     const call = 100_000 + from;
-    this.plus(from, 'consumer-1', { kind: 'call', call });
-    return this.plus(to, 'consumer-1', { kind: 'failed', call, code, text: 'it failed' });
+    this.plus(from, 'consumer-1.1', { kind: 'call', call });
+    return this.plus(to, 'consumer-1.1', { kind: 'failed', call, code, text: 'it failed' });
+  }
+
+  /** A consumer that is killed, and followed by another after so long. */
+  killedConsumer(place: number, t: number, backAfterMs: number): this {
+    const who = `consumer-${place}.1`;
+    this.without((event) => event.who === who && event.t > t);
+    this.fault('kill-consumer', who, t, t + backAfterMs);
+    this.plus(t + 5, who, { kind: 'exited', code: null, signal: 'SIGKILL', killed: true });
+    this.#events = [...this.#events, ...consumerLife(`consumer-${place}.2`, t + backAfterMs)];
+    return this;
   }
 
   /** A provider that is killed, and not followed by another. Views lose it after so long. */
@@ -83,6 +93,28 @@ export class MadeHistory {
   }
 }
 
+/** What a consumer does from its start until it is told to end. */
+function consumerLife(who: string, from = 0): readonly HistoryEvent[] {
+  const count = Math.floor((times.over - from - 300) / pace.callEveryMs);
+  const calls = Array.from({ length: count }, (_, index) => {
+    const t = from + 300 + index * pace.callEveryMs;
+    const call = index + 1;
+    const port = allPorts[index % allPorts.length] ?? 0;
+    return [
+      at(t, who, { kind: 'call', call }),
+      at(t, who, { kind: 'attempt', call, port, as: 'first' }),
+      at(t + 5, who, { kind: 'answered', call, port }),
+    ];
+  });
+  return [
+    at(from, who, { kind: 'spawned', role: 'consumer' }),
+    at(from + 200, who, { kind: 'view', state: 'live', held: 0, ports: allPorts, serving: allPorts }),
+    ...calls.flat(),
+    at(times.over + 20, who, { kind: 'told', to: 'end' }),
+    at(times.over + 100, who, { kind: 'exited', code: 0, signal: null, killed: false }),
+  ];
+}
+
 function at(t: number, who: string, happening: Happening): HistoryEvent {
   return { t, who, ...happening };
 }
@@ -95,26 +127,5 @@ function lifeOf(who: ProviderName): readonly HistoryEvent[] {
     at(times.over + 20, who, { kind: 'told', to: 'end' }),
     at(times.over + 540, who, { kind: 'drained' }),
     at(times.over + 600, who, { kind: 'exited', code: 0, signal: null, killed: false }),
-  ];
-}
-
-function consumerLife(who: string): readonly HistoryEvent[] {
-  const count = Math.floor((times.over - 300) / pace.callEveryMs);
-  const calls = Array.from({ length: count }, (_, index) => {
-    const from = 300 + index * pace.callEveryMs;
-    const call = index + 1;
-    const port = allPorts[index % allPorts.length] ?? 0;
-    return [
-      at(from, who, { kind: 'call', call }),
-      at(from, who, { kind: 'attempt', call, port, as: 'first' }),
-      at(from + 5, who, { kind: 'answered', call, port }),
-    ];
-  });
-  return [
-    at(0, who, { kind: 'spawned', role: 'consumer' }),
-    at(200, who, { kind: 'view', state: 'live', held: 0, ports: allPorts, serving: allPorts }),
-    ...calls.flat(),
-    at(times.over + 20, who, { kind: 'told', to: 'end' }),
-    at(times.over + 100, who, { kind: 'exited', code: 0, signal: null, killed: false }),
   ];
 }
