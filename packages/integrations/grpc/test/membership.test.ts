@@ -76,6 +76,24 @@ describe('the instances of a channel', () => {
     expect(new Set(answers)).toEqual(new Set(instances.map(({ port }) => String(port))));
   });
 
+  it('are asked for anew when the channel was idle, and are those that there are by then', async () => {
+    const { client, instances, add, discovery } = await startOrders({
+      handlers: [{}],
+      channel: { 'grpc.client_idle_timeout_ms': 1_000 }, // the least that grpc-js takes
+    });
+    await client.get();
+    const channel = client.getChannel();
+    await eventually(() => expect(channel.getConnectivityState(false)).toBe(connectivityState.IDLE), {
+      timeoutMs: 5_000,
+    });
+
+    const { port } = await add();
+    await instances[0]?.lease.release();
+    await eventually(() => expect(discovery.peek('orders')?.instances).toHaveLength(1));
+
+    expect(await client.get()).toBe(String(port));
+  });
+
   it('are found at an IPv6 address', async () => {
     const { client, instances } = await startOrders({ host: '::1' });
     expect(await client.get()).toBe(String(instances[0]?.port));
