@@ -12,6 +12,8 @@ const perService = 10;
 const ttl = 60_000;
 const changesPerSecond = 100;
 const restMs = isQuick ? 2_000 : 10_000;
+/** etcd takes a while for the watches of views that are there already. */
+const settleMs = isQuick ? 500 : 5_000;
 
 /** One process that watches many services of 10 instances: what it takes, and how that grows. */
 export async function measureWatches(): Promise<void> {
@@ -34,6 +36,7 @@ async function measure(store: StoreName, services: number) {
   if (first.instances !== services * perService) {
     throw new Error(`The views have ${first.instances} instances of ${services * perService}`);
   }
+  await sleep(settleMs);
   const idle = await during(restMs, () => sleep(restMs));
   const busy = await during(restMs, () =>
     providers.ask('change', { perSecond: changesPerSecond, ms: restMs }),
