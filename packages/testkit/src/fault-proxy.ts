@@ -9,6 +9,7 @@ import {
   type FaultProxyTarget,
   type Faults,
 } from './fault-proxy-options.ts';
+import { HeldPort } from './held-port.ts';
 
 /**
  * A TCP proxy in front of a server, with the faults of a network that a test wants: a client that connects to the proxy
@@ -23,6 +24,8 @@ export class FaultProxy implements AsyncDisposable {
   readonly #passed = { toServer: 0, toClient: 0 };
   #port: number;
   #server: Server | undefined;
+  /** While it refuses. */
+  #held: HeldPort | undefined;
   #faults: Faults = {};
   #accepted = 0;
   /** Changes of the faults, one after the other. Never rejects. */
@@ -108,12 +111,13 @@ export class FaultProxy implements AsyncDisposable {
     this.#faults = { ...faults };
     for (const connection of this.#connections) connection.set(this.#faults);
     if (faults.refuse !== true) await this.#listen();
-    else this.#stopListening();
+    else if (this.#stopListening()) this.#held = await HeldPort.hold(this.host, this.#port);
   }
 
   /** A server of its own each time: one that was closed while it had connections still waits for their end. */
   async #listen(): Promise<void> {
     if (this.#server !== undefined) return;
+    await this.#release();
     const server = createServer({ allowHalfOpen: true, noDelay: true }, (client) => this.#accept(client));
     await once(server.listen(this.#port, this.host), 'listening');
     const address = server.address();
@@ -121,10 +125,17 @@ export class FaultProxy implements AsyncDisposable {
     this.#server = server;
   }
 
-  /** The port is free when this returns, though the server closes after its last connection. */
-  #stopListening(): void {
-    this.#server?.close();
+  /** The port is free when this returns, though the server closes after its last connection. @returns whether it listened */
+  #stopListening(): boolean {
+    const server = this.#server;
     this.#server = undefined;
+    server?.close();
+    return server !== undefined;
+  }
+
+  async #release(): Promise<void> {
+    await this.#held?.release();
+    this.#held = undefined;
   }
 
   #accept(client: Socket): void {
@@ -138,6 +149,7 @@ export class FaultProxy implements AsyncDisposable {
   async #close(): Promise<void> {
     await this.#changes;
     this.#stopListening();
+    await this.#release();
     this.reset();
     await Promise.all([...this.#connections].map(({ closed }) => closed));
   }

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { ClosedError, ConfigValidationError, ManualClock, sleep, systemClock, type Timer } from '@sd/core';
@@ -369,6 +370,21 @@ describe('refuse', () => {
     await client.receives('hello');
     expect(proxy.port).toBe(port);
   });
+
+  it.runIf(process.platform === 'linux')(
+    'keeps its port meanwhile from the connections of others',
+    async () => {
+      const { port } = proxy;
+      const hex = port.toString(16).toUpperCase().padStart(4, '0');
+      const isBound = (): boolean => readFileSync('/proc/net/tcp', 'utf8').includes(`0100007F:${hex} `);
+
+      await proxy.set({ refuse: true });
+      expect(isBound()).toBe(true);
+
+      await proxy.close();
+      await eventually(() => expect(isBound()).toBe(false));
+    },
+  );
 
   it('leaves existing connections alone', async () => {
     const client = await connectTo(proxy);
