@@ -6,6 +6,7 @@ import { ClosedError } from './errors.ts';
 import { followOptions, type FollowOptions } from './follow-options.ts';
 import { globalLogger, unfailing, type DiscoveryLogger } from './logger.ts';
 import { lookUp } from './lookup.ts';
+import { Pauses } from './pauses.ts';
 import { systemRng } from './rng.ts';
 import { validateServiceName, type ServiceInstance } from './service-instance.ts';
 import type { ServiceView } from './service-view.ts';
@@ -43,6 +44,8 @@ class Follower implements Following {
   readonly #coalesceMs: number;
   readonly #timeoutMs: number;
   readonly #guard: ShrinkGuard;
+  readonly #pauses: Pauses;
+  readonly #leavePauses: () => void;
   readonly #clock: Clock;
   readonly #logger: DiscoveryLogger;
   readonly #closed = new AbortController();
@@ -51,6 +54,8 @@ class Follower implements Following {
   #view: ServiceView;
   #pending: readonly ServiceInstance[] | undefined;
   #appliedAt = -Infinity;
+  /** Those that ended before are known. */
+  #pausedUntil: number;
   #applyTimer: Timer | undefined;
   /** Aborts the verification under way. */
   #verification: AbortController | undefined;
@@ -65,6 +70,9 @@ class Follower implements Following {
     this.#timeoutMs = options.firstSnapshotTimeoutMs ?? 10_000;
     this.#guard = new ShrinkGuard(options.shrinkGuard);
     this.#clock = clock;
+    this.#pauses = Pauses.of(clock);
+    this.#leavePauses = this.#pauses.use();
+    this.#pausedUntil = this.#pauses.endedAt;
     this.#logger = unfailing(() => logger);
     this.#view = emptyView(service, clock.now());
     void keepWatching({
@@ -98,6 +106,7 @@ class Follower implements Following {
     this.#closed.abort(closed);
     for (const wake of this.#waiting) wake();
     this.#applyTimer?.cancel();
+    this.#leavePauses();
     this.#stopVerifying();
   }
 
@@ -157,6 +166,7 @@ class Follower implements Following {
     if (state !== 'live' && error !== undefined)
       this.#logger.info(`Service "${this.#service}" is in sync again`);
     this.#appliedAt = this.#clock.monotonic();
+    this.#notePause();
     const held = this.#guard.hold(known, next, this.#appliedAt);
     if (held.length === 0) this.#stopVerifying();
     else this.#startVerifying(held.length);
@@ -169,6 +179,15 @@ class Follower implements Following {
       error: undefined,
     });
     for (const wake of this.#waiting) wake();
+  }
+
+  /** The store may have been in trouble meanwhile, and nobody was there to notice. */
+  #notePause(): void {
+    const { endedAt } = this.#pauses;
+    if (endedAt === this.#pausedUntil) return;
+    this.#pausedUntil = endedAt;
+    this.#guard.lost(endedAt);
+    this.#guard.recovered(endedAt);
   }
 
   #startVerifying(held: number): void {

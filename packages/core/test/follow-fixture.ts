@@ -67,20 +67,42 @@ export function startFollowing(
 }
 
 class FiringClock extends ManualClock {
-  #last: () => void = () => undefined;
+  /** By delay; of all, under NaN. */
+  readonly #last = new Map<number, () => void>();
+  #skippedMs = 0;
+  #suspendedMs = 0;
+
+  override now(): number {
+    return super.now() + this.#skippedMs + this.#suspendedMs;
+  }
+
+  override monotonic(): number {
+    return super.monotonic() + this.#skippedMs;
+  }
 
   override setTimer(callback: () => void, delayMs: number): Timer {
     const timer = super.setTimer(callback, delayMs);
-    this.#last = () => {
+    const fire = (): void => {
       timer.cancel();
       callback();
     };
+    this.#last.set(delayMs, fire).set(Number.NaN, fire);
     return timer;
   }
 
-  /** Fires the timer that was set last, before this returns. */
-  fireLast(): void {
-    this.#last();
+  /** Fires the timer that was set last, or the last one of this delay, before this returns. */
+  fireLast(delayMs = Number.NaN): void {
+    this.#last.get(delayMs)?.();
+  }
+
+  /** Time goes on, and no timer rings: the process is frozen. */
+  freeze(ms: number): void {
+    this.#skippedMs += ms;
+  }
+
+  /** The same for the wall clock alone: the machine is suspended. */
+  suspend(ms: number): void {
+    this.#suspendedMs += ms;
   }
 }
 

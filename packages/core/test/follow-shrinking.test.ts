@@ -127,6 +127,38 @@ describe('a store that forgets instances right after it was lost', () => {
   });
 });
 
+describe('a process that could not run for a while', () => {
+  it.each(['freeze', 'suspend'] as const)('doubts what it then hears: after a %s', async (pause) => {
+    const { clock, following, ids, sees } = startFollowing();
+    await sees(...ten);
+    await clock.advance(500);
+
+    clock[pause](4_000);
+    await sees();
+    expect(ids()).toEqual(idsOf(ten));
+    expect(following.view).toMatchObject({ state: 'live', held: 10 });
+  });
+
+  it('doubts it for 15 s', async () => {
+    const { clock, ids, sees } = startFollowing();
+    await sees(...ten);
+    await clock.advance(500);
+    clock.freeze(4_000);
+    await clock.advance(15_501);
+    await sees();
+    expect(ids()).toEqual([]);
+  });
+
+  it('doubts nothing when it was just busy', async () => {
+    const { clock, ids, sees } = startFollowing();
+    await sees(...ten);
+    await clock.advance(500);
+    clock.freeze(2_000);
+    await sees();
+    expect(ids()).toEqual([]);
+  });
+});
+
 describe('instances that are held', () => {
   it('are kept until all of them are back', async () => {
     const { clock, backend, following, ids, sees } = await startTroubled();
@@ -165,14 +197,14 @@ describe('instances that are held', () => {
     backend.lookup.give([]);
     await clock.advance(0);
     expect(following.view).toMatchObject({ state: 'live', instances: [], held: 0 });
-    expect(clock.pendingTimers).toBe(0);
+    expect(clock.pendingTimers).toBe(1); // the one that looks for pauses
   });
 
   it('are gone as well when the timer is early, as timers of Node may be', async () => {
     const { clock, backend, ids, sees } = await startTroubled();
     await sees();
     await clock.advance(14_999);
-    clock.fireLast();
+    clock.fireLast(15_000);
     await clock.advance(0);
     backend.lookup.give([]);
     await clock.advance(0);
@@ -188,7 +220,7 @@ describe('instances that are held', () => {
       backend.lookup.give(ten);
       await clock.advance(0);
       expect(ids()).toEqual(idsOf(ten));
-      expect(clock.pendingTimers).toBe(1);
+      expect(clock.pendingTimers).toBe(2);
     }
     await sees(...ten);
     await clock.advance(20);
