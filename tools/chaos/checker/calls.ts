@@ -143,10 +143,11 @@ export const loadIsReal: Invariant = {
   name: 'consumers call at their rate, and are answered',
   isTimed: true,
   violations: (facts) =>
-    facts.consumers.flatMap(({ who, calls, exit }) => {
+    facts.consumers.flatMap(({ who, calls, exit, frozen }) => {
       if (exit?.killed === true) return []; // it may have lived for a moment only
       const since = calls[0]?.from ?? facts.begunAt;
-      const due = (facts.overAt - since) / pace.callEveryMs;
+      const span = { from: since, to: facts.overAt };
+      const due = (span.to - span.from - frozenMs(frozen, span)) / pace.callEveryMs;
       const answered = calls.filter(({ to, failure }) => to < Infinity && failure === undefined).length;
       if (calls.length >= leastShare * due && answered > 0) return [];
       const text = `${calls.length} of ${due.toFixed(0)} due calls were made, ${answered} answered`;
