@@ -63,11 +63,24 @@ describe('round-robin', () => {
     expect(Object.values(tally(picked))).toEqual([200, 200, 200, 200, 200]);
   });
 
-  it('does not give an endpoint two turns because the one before it had been tried', () => {
-    const pool = poolOf(weighted(1, 1, 1));
+  it('begins with everybody in turn, also where requests that meet one of two go to the other as well', () => {
+    const pool = poolOf(weighted(1, 1), { rng: () => 0 });
+    const set = pool.set('round-robin');
+    const firsts = Array.from({ length: 6 }, () => {
+      const [first] = inTurn(pool, set, 1);
+      const tried = pool.endpoints.filter(({ id }) => id === first);
+      if (first === 'a') expect(inTurn(pool, set, 1, { key: undefined, tried })).toEqual(['b']);
+      return first;
+    });
+    expect(firsts.join('')).toBe('ababab');
+  });
+
+  it('spreads what is asked besides over all others', () => {
+    const pool = poolOf(weighted(1, 1, 1, 1));
     const strategy = filled(new RoundRobin({ rng: () => 0 }), pool);
     const [a] = pool.endpoints;
-    const second = strategy.pick({ key: undefined, tried: a === undefined ? [] : [a] });
-    expect([second?.id, strategy.pick({ key: undefined, tried: [] })?.id]).toEqual(['b', 'c']);
+    const request = { key: undefined, tried: a === undefined ? [] : [a] };
+    const asked = Array.from({ length: 300 }, () => strategy.pick(request)?.id ?? '');
+    expect(tally(asked)).toEqual({ b: 100, c: 100, d: 100 });
   });
 });

@@ -88,6 +88,18 @@ describe('weighted-round-robin', () => {
     expect(Math.abs((counts.c ?? 0) - 10)).toBeLessThanOrEqual(2);
   });
 
+  it('begins with everybody by weight, also where requests that meet one of two go to the other as well', () => {
+    const pool = poolOf(weighted(1, 1));
+    const set = pool.set('weighted-round-robin');
+    const firsts = Array.from({ length: 100 }, () => {
+      const [first] = inTurn(pool, set, 1);
+      const tried = pool.endpoints.filter(({ id }) => id === first);
+      if (first === 'a') expect(inTurn(pool, set, 1, { key: undefined, tried })).toEqual(['b']);
+      return first ?? '';
+    });
+    expect(tally(firsts)).toEqual({ a: 50, b: 50 });
+  });
+
   it('spreads retries over the light ones when the heavy one was tried', () => {
     const pool = poolOf(weighted(10_000, 1, 1, 1, 1));
     const set = pool.set('weighted-round-robin');

@@ -16,6 +16,7 @@ export class Rotation {
   #hadTurn = new Int32Array(0);
   #round = 1;
   #next = -1;
+  #aside = -1;
 
   /** @param rng says where the first round starts */
   constructor(rng: Rng) {
@@ -78,6 +79,17 @@ export class Rotation {
     this.#next += 1;
     if (this.#next >= members.length) this.#startRound();
     return endpoint;
+  }
+
+  /**
+   * One for a request that asks another endpoint besides: it takes nobody's turn. If it did, and of two endpoints one were
+   * late, that one would have its turn with every request, as the other had just been asked for its sake.
+   */
+  takeAside(): Endpoint | undefined {
+    const members = this.#members;
+    this.#aside = this.#aside < 0 ? Math.floor(this.#rng() * members.length) : this.#aside + 1;
+    if (this.#aside >= members.length) this.#aside = members.length > 0 ? 0 : -1;
+    return members[this.#aside];
   }
 
   #startRound(): void {

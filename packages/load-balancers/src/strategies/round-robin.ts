@@ -7,6 +7,7 @@ import { EqualMembers } from './equal-members.ts';
 /**
  * One after the other, whatever their weights. Starts at random, so that consumers started together do not hit the
  * same endpoint first, and keeps everybody's turn when the set changes. One that is warming up misses turns by chance.
+ * Retries and hedges go round apart from that.
  */
 export class RoundRobin extends EqualMembers implements IncrementalStrategy {
   readonly #draws: Draws;
@@ -17,9 +18,13 @@ export class RoundRobin extends EqualMembers implements IncrementalStrategy {
   }
 
   pick({ tried }: PickRequest): Endpoint | undefined {
-    const endpoint = this.rotation.take();
+    const endpoint = this.#take(tried);
     if (endpoint === undefined || (endpoint.warmth === 1 && tried.length === 0)) return endpoint;
     return this.#warmAndUntried(endpoint, tried);
+  }
+
+  #take(tried: readonly Endpoint[]): Endpoint | undefined {
+    return tried.length === 0 ? this.rotation.take() : this.rotation.takeAside();
   }
 
   #warmAndUntried(due: Endpoint, tried: readonly Endpoint[]): Endpoint {
@@ -30,7 +35,7 @@ export class RoundRobin extends EqualMembers implements IncrementalStrategy {
         if (endpoint.warmth === 1 || this.#draws.hits(endpoint.warmth)) return endpoint;
         spare = endpoint;
       }
-      endpoint = this.rotation.take();
+      endpoint = this.#take(tried);
     }
     return spare ?? due;
   }

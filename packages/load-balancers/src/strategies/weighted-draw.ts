@@ -74,14 +74,14 @@ export class WeightedDraw {
 }
 
 /** For when those untried have so little weight that their turn does not come. */
-export function lightAndUntried(
+function lightAndUntried(
   classes: WeightClasses,
   tried: readonly Endpoint[],
   except?: Endpoint,
 ): Endpoint | undefined {
   for (const { rotation } of classes.list) {
     for (let left = rotation.size; left > 0; left -= 1) {
-      const endpoint = rotation.take();
+      const endpoint = rotation.takeAside();
       if (endpoint !== except && endpoint !== undefined && !tried.includes(endpoint)) return endpoint;
     }
   }

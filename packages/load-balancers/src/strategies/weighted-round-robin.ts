@@ -1,9 +1,10 @@
 import { systemRng, type Rng } from '@sd/core';
 import { grownFloats } from '../columns.ts';
+import { Draws } from '../draws.ts';
 import type { Endpoint } from '../endpoint.ts';
 import type { IncrementalStrategy, PickRequest } from '../strategy.ts';
 import type { WeightClass } from './weight-classes.ts';
-import { lightAndUntried } from './weighted-draw.ts';
+import { WeightedDraw } from './weighted-draw.ts';
 import { WeightedMembers } from './weighted-members.ts';
 
 /**
@@ -12,16 +13,18 @@ import { WeightedMembers } from './weighted-members.ts';
  *
  * Between the classes of weights goes the smooth weighted round robin of nginx (commit 52327e0627f4, 2012); inside a
  * class a stride scheduler (Waldspurger, 1995) passes over an endpoint at most every other round. So a pick costs the
- * same for 10 and 10,000 endpoints and for any weights.
+ * same for 10 and 10,000 endpoints and for any weights. Retries and hedges are drawn by weight, and take nobody's turn.
  */
 export class WeightedRoundRobin extends WeightedMembers implements IncrementalStrategy {
   readonly #rng: Rng;
+  readonly #draw: WeightedDraw;
   /** By slot: an endpoint is due when its credit reaches 1. It stays through suspensions. */
   #credits = new Float64Array(0);
 
   constructor({ rng = systemRng }: { readonly rng?: Rng | undefined } = {}) {
     super(rng);
     this.#rng = rng;
+    this.#draw = new WeightedDraw(this.classes, new Draws(rng));
   }
 
   override add(endpoint: Endpoint, weight: number): void {
@@ -33,13 +36,7 @@ export class WeightedRoundRobin extends WeightedMembers implements IncrementalSt
   }
 
   pick({ tried }: PickRequest): Endpoint | undefined {
-    const first = this.#take();
-    if (first === undefined || tried.length === 0 || !tried.includes(first)) return first;
-    for (let turns = 0; turns < 16; turns += 1) {
-      const endpoint = this.#take();
-      if (endpoint !== undefined && !tried.includes(endpoint)) return endpoint;
-    }
-    return lightAndUntried(this.classes, tried) ?? first;
+    return tried.length === 0 ? this.#take() : this.#draw.untried(tried);
   }
 
   #take(): Endpoint | undefined {
