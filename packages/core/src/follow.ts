@@ -166,7 +166,9 @@ class Follower implements Following {
     if (state !== 'live' && error !== undefined)
       this.#logger.info(`Service "${this.#service}" is in sync again`);
     this.#appliedAt = this.#clock.monotonic();
-    this.#notePause();
+    const { endedAt } = this.#pauses;
+    if (endedAt !== this.#pausedUntil) this.#guard.paused(endedAt);
+    this.#pausedUntil = endedAt;
     const held = this.#guard.hold(known, next, this.#appliedAt);
     if (held.length === 0) this.#stopVerifying();
     else this.#startVerifying(held.length);
@@ -179,15 +181,6 @@ class Follower implements Following {
       error: undefined,
     });
     for (const wake of this.#waiting) wake();
-  }
-
-  /** The store may have been in trouble meanwhile, and nobody was there to notice. */
-  #notePause(): void {
-    const { endedAt } = this.#pauses;
-    if (endedAt === this.#pausedUntil) return;
-    this.#pausedUntil = endedAt;
-    this.#guard.lost(endedAt);
-    this.#guard.recovered(endedAt);
   }
 
   #startVerifying(held: number): void {

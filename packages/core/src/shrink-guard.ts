@@ -45,6 +45,13 @@ export class ShrinkGuard {
     this.#doubtUntil = Math.min(monotonic, this.#doubtedSince + 3 * this.verifyAfterMs) + this.verifyAfterMs;
   }
 
+  /** Until then this process could not run, and what trouble there was it has missed. @param monotonic milliseconds */
+  paused(monotonic: number): void {
+    if (monotonic + this.verifyAfterMs <= this.#doubtUntil) return;
+    this.lost(monotonic);
+    this.recovered(monotonic);
+  }
+
   /** What to keep beside `next`, the watch's newest snapshot: instances that it lacks, if that is suspicious. */
   hold(
     known: readonly ServiceInstance[],
