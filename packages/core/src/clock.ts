@@ -1,3 +1,4 @@
+import { uptime } from 'node:os';
 import { onAbort } from './on-abort.ts';
 
 /** Time, passed in so that everything that depends on it can be replayed. */
@@ -6,6 +7,8 @@ export interface Clock {
   now(): number;
   /** Milliseconds since some fixed moment. Never goes back; for every measurement and timeout. */
   monotonic(): number;
+  /** As `monotonic()`, but the time in which the machine was suspended counts too. Default: `monotonic()`. */
+  uptime?(): number;
   /**
    * Calls `callback` once after `delayMs`.
    * A timer does not keep the process alive unless `keepAlive` is true: that is for waits that a caller awaits.
@@ -21,6 +24,7 @@ export interface Timer {
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
+  uptime: () => uptime() * 1_000,
   setTimer(callback, delayMs, options) {
     return new SystemTimer(callback, delayMs, options?.keepAlive === true);
   },

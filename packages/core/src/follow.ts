@@ -44,7 +44,6 @@ class Follower implements Following {
   readonly #coalesceMs: number;
   readonly #timeoutMs: number;
   readonly #guard: ShrinkGuard;
-  readonly #pauses: Pauses;
   readonly #leavePauses: () => void;
   readonly #clock: Clock;
   readonly #logger: DiscoveryLogger;
@@ -54,8 +53,6 @@ class Follower implements Following {
   #view: ServiceView;
   #pending: readonly ServiceInstance[] | undefined;
   #appliedAt = -Infinity;
-  /** Those that ended before are known. */
-  #pausedUntil: number;
   #applyTimer: Timer | undefined;
   /** Aborts the verification under way. */
   #verification: AbortController | undefined;
@@ -68,11 +65,10 @@ class Follower implements Following {
     this.#onLost = options.onLost ?? (() => undefined);
     this.#coalesceMs = options.coalesceMs ?? 20;
     this.#timeoutMs = options.firstSnapshotTimeoutMs ?? 10_000;
-    this.#guard = new ShrinkGuard(options.shrinkGuard);
     this.#clock = clock;
-    this.#pauses = Pauses.of(clock);
-    this.#leavePauses = this.#pauses.use();
-    this.#pausedUntil = this.#pauses.endedAt;
+    const pauses = Pauses.of(clock);
+    this.#leavePauses = pauses.use();
+    this.#guard = new ShrinkGuard(pauses, options.shrinkGuard);
     this.#logger = unfailing(() => logger);
     this.#view = emptyView(service, clock.now());
     void keepWatching({
@@ -166,9 +162,6 @@ class Follower implements Following {
     if (state !== 'live' && error !== undefined)
       this.#logger.info(`Service "${this.#service}" is in sync again`);
     this.#appliedAt = this.#clock.monotonic();
-    const { endedAt } = this.#pauses;
-    if (endedAt !== this.#pausedUntil) this.#guard.paused(endedAt);
-    this.#pausedUntil = endedAt;
     const held = this.#guard.hold(known, next, this.#appliedAt);
     if (held.length === 0) this.#stopVerifying();
     else this.#startVerifying(held.length);

@@ -15,7 +15,8 @@ export class Pauses {
   readonly #clock: Clock;
   #users = 0;
   #timer: Timer | undefined;
-  #lookedAt = { now: 0, monotonic: 0 };
+  /** On the clock that goes on in all of them. */
+  #lookedAt = 0;
   #endedAt = -Infinity;
 
   private constructor(clock: Clock) {
@@ -48,7 +49,7 @@ export class Pauses {
   }
 
   #beat(): void {
-    this.#lookedAt = timesOf(this.#clock);
+    this.#lookedAt = this.#uptime;
     this.#timer = this.#clock.setTimer(() => {
       this.#look();
       this.#beat();
@@ -56,15 +57,15 @@ export class Pauses {
   }
 
   #look(): void {
-    const times = timesOf(this.#clock);
-    // While a machine is suspended, on Linux only the wall clock goes on.
-    const passedMs = Math.max(times.monotonic - this.#lookedAt.monotonic, times.now - this.#lookedAt.now);
-    if (passedMs < lookEveryMs + leastMs) return;
-    this.#lookedAt = times;
-    this.#endedAt = times.monotonic;
+    const uptime = this.#uptime;
+    if (uptime - this.#lookedAt < lookEveryMs + leastMs) return;
+    this.#lookedAt = uptime;
+    this.#endedAt = this.#clock.monotonic();
+  }
+
+  get #uptime(): number {
+    return this.#clock.uptime?.() ?? this.#clock.monotonic();
   }
 }
 
 const all = new WeakMap<Clock, Pauses>();
-
-const timesOf = (clock: Clock) => ({ now: clock.now(), monotonic: clock.monotonic() });

@@ -1,4 +1,5 @@
 import { takesRequests } from './instance-status.ts';
+import type { Pauses } from './pauses.ts';
 import { addressOf, type ServiceInstance } from './service-instance.ts';
 
 export interface ShrinkGuardOptions {
@@ -17,12 +18,18 @@ export interface ShrinkGuardOptions {
 export class ShrinkGuard {
   readonly verifyAfterMs: number;
   readonly #share: number;
+  readonly #pauses: Pick<Pauses, 'endedAt'>;
   #held: ReadonlyMap<string, ServiceInstance> = new Map();
   #lostAt = -Infinity;
   #doubtedSince = -Infinity;
   #doubtUntil = -Infinity;
 
-  constructor({ share = 0.5, verifyAfterMs = 15_000 }: ShrinkGuardOptions = {}) {
+  /** @param pauses of this process: it may have missed the trouble */
+  constructor(
+    pauses: Pick<Pauses, 'endedAt'>,
+    { share = 0.5, verifyAfterMs = 15_000 }: ShrinkGuardOptions = {},
+  ) {
+    this.#pauses = pauses;
     this.#share = share;
     this.verifyAfterMs = verifyAfterMs;
   }
@@ -45,13 +52,6 @@ export class ShrinkGuard {
     this.#doubtUntil = Math.min(monotonic, this.#doubtedSince + 3 * this.verifyAfterMs) + this.verifyAfterMs;
   }
 
-  /** Until then this process could not run, and what trouble there was it has missed. @param monotonic milliseconds */
-  paused(monotonic: number): void {
-    if (monotonic + this.verifyAfterMs <= this.#doubtUntil) return;
-    this.lost(monotonic);
-    this.recovered(monotonic);
-  }
-
   /** What to keep beside `next`, the watch's newest snapshot: instances that it lacks, if that is suspicious. */
   hold(
     known: readonly ServiceInstance[],
@@ -61,6 +61,7 @@ export class ShrinkGuard {
     const serving = known.filter(({ status }) => takesRequests(status));
     const missing = serving.filter(({ id }) => !next.has(id));
     const suspicious = next.size === 0 || missing.length > serving.length * this.#share;
+    if (suspicious) this.#notePause();
     const doubted =
       suspicious && monotonic < this.#doubtUntil
         ? missing
@@ -68,6 +69,13 @@ export class ShrinkGuard {
     const held = notFollowed(doubted, next);
     this.#held = new Map(held.map((instance) => [instance.id, instance]));
     return held;
+  }
+
+  #notePause(): void {
+    const { endedAt } = this.#pauses;
+    if (endedAt + this.verifyAfterMs <= this.#doubtUntil) return;
+    this.lost(endedAt);
+    this.recovered(endedAt);
   }
 
   isHeld(instance: ServiceInstance): boolean {

@@ -69,15 +69,15 @@ export function startFollowing(
 class FiringClock extends ManualClock {
   /** By delay; of all, under NaN. */
   readonly #last = new Map<number, () => void>();
-  #skippedMs = 0;
+  #frozenMs = 0;
   #suspendedMs = 0;
 
-  override now(): number {
-    return super.now() + this.#skippedMs + this.#suspendedMs;
+  override monotonic(): number {
+    return super.monotonic() + this.#frozenMs;
   }
 
-  override monotonic(): number {
-    return super.monotonic() + this.#skippedMs;
+  uptime(): number {
+    return this.monotonic() + this.#suspendedMs;
   }
 
   override setTimer(callback: () => void, delayMs: number): Timer {
@@ -97,10 +97,10 @@ class FiringClock extends ManualClock {
 
   /** Time goes on, and no timer rings: the process is frozen. */
   freeze(ms: number): void {
-    this.#skippedMs += ms;
+    this.#frozenMs += ms;
   }
 
-  /** The same for the wall clock alone: the machine is suspended. */
+  /** The machine is suspended: the monotonic clock stands still as well. */
   suspend(ms: number): void {
     this.#suspendedMs += ms;
   }
