@@ -62,9 +62,12 @@ export class ServiceRequest implements CallHandler {
     this.#answering = handler;
   }
 
-  /** The caller has heard everything. */
+  /** The caller has heard everything. It may keep `abort` for long, which is not to keep all the rest. */
   end(): void {
     this.#isOver = true;
+    this.#call = undefined;
+    this.#answering = undefined;
+    this.#handlers = none;
     this.#dispatcher.ended(this.#slot);
   }
 
