@@ -16,7 +16,7 @@ import { hasCode } from '../src/protocol/zookeeper-error.ts';
 import type { Deployment } from './deployments.ts';
 import { Stranger } from './stranger.ts';
 
-const ttl = 1_500;
+const ttl = 2_000;
 const everybody: readonly Acl[] = [{ permissions: permissions.all, scheme: 'world', id: 'anyone' }];
 const nobody: readonly Acl[] = [{ permissions: permissions.all, scheme: 'digest', id: 'nobody:x' }];
 let harnesses = 0;
