@@ -12,8 +12,8 @@ export interface ShrinkGuardOptions {
 /**
  * Doubts a store that forgets many instances right after trouble: it was restarted without its data, failed over to a
  * lagging replica, or its providers have not yet come back. What it forgot is held until it is back, until another
- * instance is at its address, or until the store, asked again when the doubt is over, still denies it. Without trouble, or when instances left one by one or
- * drained first, nothing is held: a real scale to zero goes through.
+ * instance is at its address, or until the store, asked again when the doubt is over, still denies it. Without trouble,
+ * or when instances left one by one or drained first, nothing is held: a real scale to zero goes through.
  */
 export class ShrinkGuard {
   readonly verifyAfterMs: number;
@@ -23,6 +23,8 @@ export class ShrinkGuard {
   #lostAt = -Infinity;
   #doubtedSince = -Infinity;
   #doubtUntil = -Infinity;
+  /** The newest pause that is accounted for, by its end. */
+  #pausedUntil = -Infinity;
 
   /** @param pauses of this process: it may have missed the trouble */
   constructor(
@@ -71,13 +73,6 @@ export class ShrinkGuard {
     return held;
   }
 
-  #notePause(): void {
-    const { endedAt } = this.#pauses;
-    if (endedAt + this.verifyAfterMs <= this.#doubtUntil) return;
-    this.lost(endedAt);
-    this.recovered(endedAt);
-  }
-
   isHeld(instance: ServiceInstance): boolean {
     return this.#held.has(instance.id);
   }
@@ -85,7 +80,17 @@ export class ShrinkGuard {
   /** The store was asked again: it is believed, and what it does not list is no longer held. */
   verified(listed: readonly ServiceInstance[]): void {
     this.#doubtUntil = -Infinity;
+    this.#pausedUntil = this.#pauses.endedAt;
     this.#held = new Map(listed.filter((each) => this.isHeld(each)).map((each) => [each.id, each]));
+  }
+
+  #notePause(): void {
+    const { endedAt } = this.#pauses;
+    if (endedAt <= this.#pausedUntil) return;
+    this.#pausedUntil = endedAt;
+    if (endedAt + this.verifyAfterMs <= this.#doubtUntil) return;
+    this.lost(endedAt);
+    this.recovered(endedAt);
   }
 }
 

@@ -149,6 +149,17 @@ describe('a process that could not run for a while', () => {
     expect(ids()).toEqual([]);
   });
 
+  it('believes a store that it has asked since, however often it could not run', async () => {
+    const { clock, backend, ids, sees } = await startTroubled();
+    await sees();
+    await clock.advance(10_000);
+    clock.freeze(4_000);
+    await clock.advance(5_000);
+    backend.lookup.give([]);
+    await clock.advance(0);
+    expect(ids()).toEqual([]);
+  });
+
   it('doubts nothing when it was just busy', async () => {
     const { clock, ids, sees } = startFollowing();
     await sees(...ten);
