@@ -31,8 +31,8 @@ export interface ZooKeeperBackendOptions {
   /** `true`, or whom to trust and who we are. Default: no TLS. */
   readonly tls?: boolean | TlsOptions | undefined;
   /**
-   * What ZooKeeper may take to connect or to answer, and how long a connection may say nothing, in milliseconds from 50.
-   * Default: 3,000.
+   * What ZooKeeper may take to connect (at most half the `ttl`) or to answer, and how long a connection may say nothing, in
+   * milliseconds from 50. Default: 3,000.
    */
   readonly timeoutMs?: number | undefined;
   /** Times pings, pauses and limits; when a session expires is decided by ZooKeeper. Default: the system's. */

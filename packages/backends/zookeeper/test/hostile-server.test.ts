@@ -98,6 +98,14 @@ describe('a server that is none', () => {
     expect(String(outcome)).toMatch(/says nothing/);
   });
 
+  it('says nothing to whoever has a short session: that is given up in time for a second round', async () => {
+    const place = await hostileServer(() => undefined);
+    const connector = new Connector({ servers: [place], timeoutMs: 60_000, clock: systemClock });
+    const limits = { sessionTimeoutMs: 300, silenceMs: 60_000 };
+    const round = connector.open(newSession(), limits, new AbortController().signal);
+    await expect(round).rejects.toMatchObject({ kind: 'unreachable' });
+  });
+
   it('falls silent later: the connection ends within the limit', async () => {
     const outcome = await outcomeOf(await hostileServer(welcoming(() => undefined)));
     expect(String(outcome)).toMatch(/no sign of life|no answer/);

@@ -12,7 +12,7 @@ export interface ConnectorOptions {
   readonly servers: readonly Server[];
   readonly tls?: TlsOptions | undefined;
   readonly auth?: Auth | undefined;
-  /** For one round over all servers, in milliseconds. */
+  /** For one round over all servers, in milliseconds; half a session where that is shorter, so that a second round is in time. */
   readonly timeoutMs: number;
   readonly clock: Clock;
   readonly rng?: Rng | undefined;
@@ -37,13 +37,13 @@ export class Connector {
   ): Promise<Connection> {
     const { tls, auth, timeoutMs, clock } = this.#options;
     const count = this.#servers.length;
+    const connectTimeoutMs = Math.min(timeoutMs, sessionTimeoutMs / 2) / count;
     const problems: ConnectError[] = [];
     for (let round = 0; round < count; round += 1) {
       const server = this.#servers[this.#next % count];
       if (server === undefined) break;
       this.#next += 1; // also after a success: that server is the last to be asked again when it fails
       try {
-        const connectTimeoutMs = timeoutMs / count;
         const limits = { sessionTimeoutMs, silenceMs, connectTimeoutMs };
         return await Connection.open({ ...server, tls, auth, session, clock, ...limits }, signal);
       } catch (error) {
