@@ -1,6 +1,7 @@
 import js from '@eslint/js';
 import { createProjectGraphAsync } from '@nx/devkit';
 import nx from '@nx/eslint-plugin';
+import regexp from 'eslint-plugin-regexp';
 import { defineConfig } from 'eslint/config';
 import tseslint from 'typescript-eslint';
 import { boundaries, fuzzBoundaries, testBoundaries } from './tools/lint/layers.js';
@@ -62,6 +63,15 @@ export default defineConfig(
     files: ['packages/**/src/**'],
     ignores: ['packages/core/src/logger.ts'],
     rules: { 'no-console': 'error' },
+  },
+  {
+    // What others wrote is read here: no text may take time that grows faster than it does.
+    files: ['packages/**/src/**'],
+    plugins: { regexp },
+    rules: {
+      'regexp/no-super-linear-backtracking': ['error', { report: 'potential' }],
+      'regexp/no-super-linear-move': ['error', { report: 'potential' }],
+    },
   },
   {
     files: ['**/*.{ts,js,mjs}'],

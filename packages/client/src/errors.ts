@@ -12,7 +12,7 @@ export class HttpStatusError extends DiscoveryError {
     const endpoint = addressOf(response.instance);
     // What follows the path may be a secret.
     super(
-      `${method} ${path.replace(/[?#].*$/s, '')} of "${service}" answered ${response.status} (${endpoint})`,
+      `${method} ${path.replace(/[?#].*/s, '')} of "${service}" answered ${response.status} (${endpoint})`,
       {
         service,
         endpoint,

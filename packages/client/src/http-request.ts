@@ -113,7 +113,7 @@ const isPlain = /^(?:\/[\w~!$&'()*+,;=:@-]+)+\/?$/;
 
 /** As it stands in a URL, without a slash at its end. */
 export function normalizeBasePath(basePath = ''): string {
-  return new URL(`${originOfAny}/${basePath.replace(/^\/+/, '')}`).pathname.replace(/\/+$/, '');
+  return new URL(`${originOfAny}/${basePath.replace(/^\/+/, '')}`).pathname.replace(/(?<!\/)\/+$/, '');
 }
 
 export const isAbsolute = (path: string): boolean => /^[a-z][a-z0-9+.-]*:\/\//i.test(path);

@@ -77,7 +77,7 @@ export function healthEndpoints(options: HealthEndpointsOptions): HealthEndpoint
   function handler(request: RequestLike, response: ResponseLike, next: () => void): void;
   function handler(request: RequestLike, response: ResponseLike): boolean;
   function handler({ method, url = '' }: RequestLike, response: ResponseLike, next?: () => void): boolean {
-    const judge = judges.get(url.replace(/[?#].*$/s, ''));
+    const judge = judges.get(url.replace(/[?#].*/s, ''));
     if (judge === undefined) {
       next?.();
       return false;
