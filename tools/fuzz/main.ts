@@ -5,6 +5,7 @@
  *   --seed N        of all randomness; default: 1
  *   --keep          also keeps inputs that reach new code
  *   --replay FILE   runs this input alone, with --only
+ *   --growth        instead: makes inputs longer, and fails where the time grows faster than they do
  */
 import { readFileSync } from 'node:fs';
 import { relative } from 'node:path';
@@ -14,6 +15,7 @@ import { silentLogger } from '@sd/testkit';
 import { campaign } from './campaign.ts';
 import { keep, problemOf } from './corpus.ts';
 import { Coverage } from './coverage.ts';
+import { growthOf } from './growth.ts';
 import { targets } from './targets.ts';
 
 const { values: options } = parseArgs({
@@ -23,6 +25,7 @@ const { values: options } = parseArgs({
     seed: { type: 'string', default: '1' },
     keep: { type: 'boolean', default: false },
     replay: { type: 'string' },
+    growth: { type: 'boolean', default: false },
   },
 });
 setLogger(silentLogger);
@@ -36,7 +39,8 @@ process.on('unhandledRejection', (reason) => {
   process.exitCode = 1;
 });
 
-if (options.replay === undefined) await search();
+if (options.growth) await measureGrowth();
+else if (options.replay === undefined) await search();
 else for (const target of chosen) await replay(target.name, options.replay);
 
 async function search(): Promise<void> {
@@ -68,6 +72,16 @@ async function search(): Promise<void> {
     console.log(`${target.name}: ${figures.join(', ')}`);
   }
   coverage.close();
+}
+
+async function measureGrowth(): Promise<void> {
+  for (const target of chosen) {
+    const { tried, steep } = await growthOf(target);
+    console.log(`${target.name}: ${tried} inputs made longer, ${steep.length} take more than their share`);
+    for (const { what, ms, excess } of steep)
+      console.log(`  ${what}: ${ms.toFixed(0)} ms, ${excess.toFixed(1)} x linear`);
+    if (steep.length > 0) process.exitCode = 1;
+  }
 }
 
 async function replay(name: string, path: string): Promise<void> {
