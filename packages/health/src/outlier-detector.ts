@@ -23,7 +23,7 @@ export interface OutlierDetectorOptions {
 /**
  * Watches how the endpoints of one service answer, and takes out of rotation those that do not serve: each has a circuit
  * breaker of its own. One that fails is ejected, probed after a while with one attempt, and is back when that is `ok`.
- * One that is slow is degraded: it gets what the others cannot bear.
+ * One that is slow is degraded: it gets at most what the others cannot bear.
  *
  * Sources: Envoy's outlier detection and gRFC A50 (consecutive failures, success rate, deviation, growing ejection, cap);
  * Finagle's failure accrual (probing); gRPC's connection backoff. Silence, latency and the comparison with peers are ours.
@@ -97,7 +97,7 @@ export class OutlierDetector implements Disposable {
     this.#evidence.record(endpoint.slot, outcome, tookMs, now);
     const isMeasured = !Number.isNaN(latencyMs);
     if (isMeasured && (outcome === 'ok' || outcome === 'timeout' || outcome === 'cancelled'))
-      this.#slow?.took(endpoint, tookMs, now);
+      this.#slow?.took(endpoint, tookMs, outcome === 'ok', now);
     else this.#slow?.saidNothing(endpoint, now);
     if (outcome === 'ok') return;
     const cause = this.#evidence.against(endpoint, this.#inRotation, now);

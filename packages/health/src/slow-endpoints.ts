@@ -52,12 +52,12 @@ export class SlowEndpoints {
     return this.#due;
   }
 
-  /** Hot path. An attempt took so long, or longer. */
-  took(endpoint: Endpoint, latencyMs: number, now: number): void {
+  /** Hot path. An attempt took so long; longer if it was not answered. */
+  took(endpoint: Endpoint, latencyMs: number, isAnswered: boolean, now: number): void {
     const { slot } = endpoint;
     this.#latencies.add(slot, bucketOf(latencyMs));
     if (this.#latencies.running(slot) >= mostSamples) this.#latencies.turnSlot(slot);
-    if (this.#slow > 0) this.#probed(endpoint, latencyMs, now);
+    if (this.#slow > 0) this.#probed(endpoint, latencyMs, isAnswered, now);
   }
 
   /** Hot path. An attempt said nothing of latency; it may have been a probe. */
@@ -139,18 +139,20 @@ export class SlowEndpoints {
     this.#parts.pool.degrade(endpoint, true);
   }
 
-  #probed(endpoint: Endpoint, latencyMs: number, now: number): void {
+  #probed(endpoint: Endpoint, latencyMs: number, isAnswered: boolean, now: number): void {
     const judged = this.#judged.get(endpoint);
     if (judged?.state.value !== 'probed' || latencyMs > now - judged.state.since + 0.001) return;
     const { latencies } = judged.state;
-    latencies.push(latencyMs);
-    if (latencies.length < this.#parts.rule.probes) {
+    const { probes, recoveredFactor } = this.#parts.rule;
+    const limitMs = recoveredFactor * this.#normalMs;
+    // One that was outrun by a hedge may have been slow for as short as a hedge waits: it has not shown that it is well.
+    latencies.push(isAnswered ? latencyMs : Math.max(latencyMs, limitMs));
+    if (latencies.length < probes) {
       this.#probe(endpoint, judged, now);
       return;
     }
     const medianMs = latencies.sort((left, right) => left - right)[latencies.length >> 1] ?? 0;
-    if (medianMs < this.#parts.rule.recoveredFactor * this.#normalMs)
-      this.#undegrade(endpoint, judged, medianMs, now);
+    if (medianMs < limitMs) this.#undegrade(endpoint, judged, medianMs, now);
     else this.#keepSlow(endpoint, judged, medianMs, now);
   }
 

@@ -160,6 +160,16 @@ describe('a degraded endpoint', () => {
     expect(d.events.at(-1)).toMatchObject({ type: 'degrade', p90Ms: 90, forMs: 10_000, degradations: 2 });
   });
 
+  it.each(['cancelled', 'timeout'] as const)(
+    'is not well for probes that were given up early: %s',
+    async (outcome) => {
+      const d = await degraded();
+      for (let time = 0; time < 3; time += 1) await d.probe(d.at(0), outcome, 25);
+      expect(slowOnes(d)).toEqual(['e0']);
+      expect(d.events.at(-1)).toMatchObject({ type: 'degrade', degradations: 2 });
+    },
+  );
+
   it('is judged by whatever it answers, if it has traffic', async () => {
     const d = await degraded();
     d.pool.probes.clear();
