@@ -10,12 +10,14 @@ import { sum } from './sum.ts';
 export const condition = {
   healthy: 0,
   degraded: 1,
+  /** Far slower than its peers. */
+  slow: 2,
   /** Ejected for what it answered, or not well by the consumer's own check: this consumer may be mistaken. */
-  doubtful: 2,
-  unreachable: 3,
-  unhealthy: 4,
+  doubtful: 3,
+  unreachable: 4,
+  unhealthy: 5,
   /** Starting, draining, out of service or isolated. */
-  off: 5,
+  off: 6,
 } as const;
 
 /** Each writer has a field of its own, and the worst wins: none can undo what another still says. */
@@ -26,8 +28,13 @@ export function conditionOf(endpoint: PooledEndpoint): number {
   if (!takesRequests(status)) return status === 'unhealthy' ? condition.unhealthy : condition.off;
   if (ejected) return unreachable ? condition.unreachable : condition.doubtful;
   if (checked === 'unhealthy' || checked === 'awaited') return condition.doubtful;
-  return status === 'degraded' || checked === 'degraded' || slow ? condition.degraded : condition.healthy;
+  if (slow) return condition.slow;
+  return status === 'degraded' || checked === 'degraded' ? condition.degraded : condition.healthy;
 }
+
+/** Hot path. Whether it helps out where the healthy ones cannot bear all. */
+export const standsBy = (which: number | undefined): boolean =>
+  which === condition.degraded || which === condition.slow;
 
 /** The endpoints of a set that have the same priority. */
 export class Level {
@@ -42,10 +49,11 @@ export class Level {
   get health(): LevelHealth {
     const healthy = this.count(condition.healthy);
     const degraded = this.count(condition.degraded);
+    const slow = this.count(condition.slow);
     const doubtful = this.count(condition.doubtful);
     const unreachable = this.count(condition.unreachable);
-    const total = healthy + degraded + doubtful + unreachable + this.count(condition.unhealthy);
-    return { total, healthy, degraded, doubtful, unreachable };
+    const total = healthy + degraded + slow + doubtful + unreachable + this.count(condition.unhealthy);
+    return { total, healthy, degraded, slow, doubtful, unreachable };
   }
 
   /** How many are in this condition. */
@@ -68,12 +76,12 @@ export class EndpointGroup {
   /** Chooses among all members but those that are suspended. */
   readonly main: IncrementalStrategy;
   /** By condition: how many, and the sum of their weights. */
-  readonly counts = new Int32Array(6);
-  readonly weights = new Float64Array(6);
+  readonly counts = new Int32Array(7);
+  readonly weights = new Float64Array(7);
   /** Measured only where zones are balanced by it. */
   readonly load = new ZoneLoad();
   readonly #makeStrategy: () => IncrementalStrategy;
-  /** Chooses among the degraded ones; made when there is one. */
+  /** Chooses among those that stand by; made when there is one. */
   #standby: IncrementalStrategy | undefined;
 
   constructor(level: Level, zone: string | undefined, makeStrategy: () => IncrementalStrategy) {
@@ -118,13 +126,13 @@ export class EndpointGroup {
     } else if (before.weight !== now.weight) {
       this.#count(now.condition, -1, before.weight);
       this.#count(now.condition, 1, now.weight);
-      if (now.condition === condition.degraded) this.#standby?.reweigh(endpoint, now.weight);
+      if (standsBy(now.condition)) this.#standby?.reweigh(endpoint, now.weight);
     }
   }
 
   warmed(endpoint: PooledEndpoint, weight: number, which: number): void {
     this.main.reweigh(endpoint, weight);
-    if (which === condition.degraded) this.#standby?.reweigh(endpoint, weight);
+    if (standsBy(which)) this.#standby?.reweigh(endpoint, weight);
   }
 
   settle(): void {
@@ -135,18 +143,18 @@ export class EndpointGroup {
   /** Hot path. */
   started(endpoint: PooledEndpoint, which: number): void {
     this.main.started?.(endpoint);
-    if (which === condition.degraded) this.#standby?.started?.(endpoint);
+    if (standsBy(which)) this.#standby?.started?.(endpoint);
   }
 
   /** Hot path. */
   finished(endpoint: PooledEndpoint, which: number, outcome: Outcome, latencyMs: number): void {
     this.main.finished?.(endpoint, outcome, latencyMs);
-    if (which === condition.degraded) this.#standby?.finished?.(endpoint, outcome, latencyMs);
+    if (standsBy(which)) this.#standby?.finished?.(endpoint, outcome, latencyMs);
   }
 
   #enter(endpoint: PooledEndpoint, weight: number, which: number): void {
     this.#count(which, 1, weight);
-    if (which !== condition.degraded) return;
+    if (!standsBy(which)) return;
     this.#standby ??= this.#makeStrategy();
     this.#standby.add(endpoint, weight);
     if (endpoint.saturated) this.#standby.suspend(endpoint);
@@ -154,7 +162,7 @@ export class EndpointGroup {
 
   #leave(endpoint: PooledEndpoint, weight: number, which: number): void {
     this.#count(which, -1, weight);
-    if (which === condition.degraded) this.#standby?.remove(endpoint);
+    if (standsBy(which)) this.#standby?.remove(endpoint);
   }
 
   #count(which: number, change: 1 | -1, weight: number): void {

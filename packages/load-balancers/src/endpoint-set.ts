@@ -1,7 +1,7 @@
 import type { Clock } from '@sd/core';
 import { BegunAttempt } from './begun-attempt.ts';
 import { Candidates, type CandidatesOptions } from './candidates.ts';
-import { condition, type EndpointGroup } from './endpoint-group.ts';
+import { condition, standsBy, type EndpointGroup } from './endpoint-group.ts';
 import type { Endpoint, Outcome } from './endpoint.ts';
 import { Members } from './members.ts';
 import type { PickExplanation, PickReason, SetExplanation } from './pick-reason.ts';
@@ -71,8 +71,8 @@ export class EndpointSet {
       const group = this.#members.groupOf(endpoint);
       if (group === undefined || endpoint.saturated) return false;
       if (this.#members.isServing(endpoint) && used.has(group.main)) return true;
-      const isDegraded = this.#members.conditionOf(endpoint) === condition.degraded;
-      return isDegraded && group.standby !== undefined && used.has(group.standby);
+      const standby = standsBy(this.#members.conditionOf(endpoint));
+      return standby && group.standby !== undefined && used.has(group.standby);
     });
   }
 
@@ -156,7 +156,7 @@ export class EndpointSet {
       matching: this.#candidates.matching.length,
       leftOut: this.#candidates.matching.length - all.length,
       healthy: count(condition.healthy),
-      degraded: count(condition.degraded),
+      degraded: count(condition.degraded) + count(condition.slow),
       ejected: count(condition.doubtful),
       unreachable: count(condition.unreachable),
       unhealthy: count(condition.unhealthy),

@@ -1,6 +1,6 @@
 import type { ServiceInstance } from '@sd/core';
 import { grownFloats, grownInts } from './columns.ts';
-import { condition, conditionOf, EndpointGroup, Level } from './endpoint-group.ts';
+import { conditionOf, EndpointGroup, Level, standsBy } from './endpoint-group.ts';
 import type { PooledEndpoint } from './pooled-endpoint.ts';
 import type { IncrementalStrategy } from './strategy.ts';
 
@@ -95,7 +95,7 @@ export class Members {
       this.#revise(endpoint, this.#weights[slot] ?? 1);
       return true;
     }
-    if (which === condition.degraded) {
+    if (standsBy(which)) {
       const standby = this.#groups[slot]?.standby;
       if (endpoint.saturated) standby?.suspend(endpoint);
       else standby?.resume(endpoint);

@@ -133,7 +133,8 @@ export class Routes {
   }
 
   #standbyRoutes({ groups, load }: Level): readonly Route[] {
-    const capacityOf = ({ weights }: EndpointGroup): number => weights[condition.degraded] ?? 0;
+    const capacityOf = ({ weights }: EndpointGroup): number =>
+      (weights[condition.degraded] ?? 0) + (weights[condition.slow] ?? 0);
     const routed = groups.filter((group) => capacityOf(group) > 0);
     const total = sum(routed.map(capacityOf));
     const share = load.panic ? 0 : load.degraded;

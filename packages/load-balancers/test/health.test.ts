@@ -24,6 +24,14 @@ describe('an endpoint judged slow', () => {
     expect(set.explain()).toMatchObject({ healthy: 3, degraded: 1 });
   });
 
+  it('gets nothing either where that is one of two or three', () => {
+    for (const snapshot of [weighted(1, 1), weighted(1, 1, 1)]) {
+      const { pool, of, set } = setUp(snapshot);
+      pool.degrade(of('b'), true);
+      expect(inTurn(pool, set, 100)).not.toContain('b');
+    }
+  });
+
   it('gets what the others cannot bear', () => {
     const { pool, of, set } = setUp();
     for (const id of ['b', 'c', 'd']) pool.degrade(of(id), true);

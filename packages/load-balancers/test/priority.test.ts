@@ -6,10 +6,12 @@ type Given = Partial<LevelHealth>;
 
 const options = { overprovisioning: 1.4, panicThreshold: 0.5 };
 
+const none: LevelHealth = { total: 100, healthy: 0, degraded: 0, slow: 0, doubtful: 0, unreachable: 0 };
+
 /** Of 100 instances; those that are not named are unhealthy. */
 const loadsOf = (...levels: readonly Given[]): readonly LevelLoad[] =>
   priorityLoads(
-    levels.map((given) => ({ total: 100, healthy: 0, degraded: 0, doubtful: 0, unreachable: 0, ...given })),
+    levels.map((given) => ({ ...none, ...given })),
     options,
   );
 
@@ -81,6 +83,26 @@ describe('load of priorities', () => {
     ]);
   });
 
+  it.each([
+    [2, 1, 0],
+    [3, 2, 0],
+    [10, 7, 0],
+    [10, 6, 16],
+    [100, 72, 0],
+    [100, 50, 30],
+    [2, 0, 100],
+  ])(
+    'of %i, %i of them healthy and the rest slow, goes to the slow ones to %3$i %%',
+    (total, healthy, slow) => {
+      expect(percent(loadsOf({ total, healthy, slow: total - healthy }), 'degraded')).toEqual([slow]);
+    },
+  );
+
+  it('goes to slow ones where others have failed, so that the rest cannot bear it', () => {
+    const loads = loadsOf({ total: 3, healthy: 1, slow: 1, doubtful: 1 });
+    expect([percent(loads), percent(loads, 'degraded')]).toEqual([[50], [50]]);
+  });
+
   it('is nobody’s where nobody is available', () => {
     for (const loads of [loadsOf(), loadsOf({}, {}), loadsOf({ total: 0 })]) {
       expect(loads.every(({ healthy, degraded, panic }) => healthy + degraded === 0 && !panic)).toBe(true);
@@ -104,7 +126,7 @@ describe('load of priorities', () => {
   });
 
   it('fills a priority up to its healthy share where overprovisioning is 1', () => {
-    const level = { total: 10, healthy: 8, degraded: 0, doubtful: 0, unreachable: 0 };
+    const level = { ...none, total: 10, healthy: 8 };
     const loads = priorityLoads([level, level], { overprovisioning: 1, panicThreshold: 0.5 });
     expect(loads.map(({ healthy }) => healthy)).toEqual([0.8, expect.closeTo(0.2, 9)]);
   });

@@ -44,6 +44,10 @@ const anyCommand = fc.oneof(
   },
   { weight: 1, arbitrary: fc.record({ does: fc.constant('restore'), whom: fc.nat(99) }) },
   {
+    weight: 2,
+    arbitrary: fc.record({ does: fc.constant('degrade'), whom: fc.nat(99), isSlow: fc.boolean() }),
+  },
+  {
     weight: 16,
     arbitrary: fc.record({
       does: fc.constant('pick'),
@@ -100,6 +104,7 @@ class Model {
   readonly #met: Endpoint[] = [];
   readonly #underWay: Endpoint[] = [];
   readonly #ejections = new Map<Endpoint, { readonly until: number; readonly unreachable: boolean }>();
+  readonly #slow = new Set<Endpoint>();
   /** Which endpoints a key was picked for, or had tried, while they took requests. */
   readonly #homes = new Map<string, Set<Endpoint>>();
   #before: readonly Endpoint[] = [];
@@ -122,6 +127,9 @@ class Model {
         break;
       case 'restore':
         this.#restore(this.#met[command.whom % this.#met.length]);
+        break;
+      case 'degrade':
+        this.#degrade(this.#met[command.whom % this.#met.length], command.isSlow);
         break;
       case 'pick':
         this.#pick(command.set, command.key, command.tried);
@@ -192,6 +200,13 @@ class Model {
     if (endpoint === undefined) return;
     this.#pool.restore(endpoint);
     this.#ejections.delete(endpoint);
+  }
+
+  #degrade(endpoint: Endpoint | undefined, isSlow: boolean): void {
+    if (endpoint === undefined) return;
+    this.#pool.degrade(endpoint, isSlow);
+    if (isSlow) this.#slow.add(endpoint);
+    else this.#slow.delete(endpoint);
   }
 
   /** One that is under way, or else one that is not: that must change nothing. */
@@ -267,6 +282,7 @@ class Model {
     if (!takesRequests(status)) return status === 'unhealthy' ? 'unhealthy' : 'off';
     const ejection = this.#ejections.get(endpoint);
     if (ejection !== undefined) return ejection.unreachable ? 'unreachable' : 'ejected';
+    if (this.#slow.has(endpoint)) return 'slow';
     return status === 'degraded' ? 'degraded' : 'healthy';
   }
 
@@ -307,10 +323,10 @@ class Expectation {
     const loads = priorityLoads(
       priorities.map((priority) => {
         const count = (condition: Condition): number => this.#count(condition, priority);
-        const [healthy, degraded] = [count('healthy'), count('degraded')];
+        const [healthy, degraded, slow] = [count('healthy'), count('degraded'), count('slow')];
         const [doubtful, unreachable] = [count('ejected'), count('unreachable')];
-        const total = healthy + degraded + doubtful + unreachable + count('unhealthy');
-        return { total, healthy, degraded, doubtful, unreachable };
+        const total = healthy + degraded + slow + doubtful + unreachable + count('unhealthy');
+        return { total, healthy, degraded, slow, doubtful, unreachable };
       }),
       { overprovisioning: 1.4, panicThreshold: 0.5 },
     );
@@ -323,7 +339,7 @@ class Expectation {
       const condition = this.#conditionOf(endpoint);
       if (condition === 'ejected') return panic;
       if (condition === 'unreachable') return lastResort;
-      return condition === 'healthy' || condition === 'degraded';
+      return condition === 'healthy' || condition === 'degraded' || condition === 'slow';
     });
   }
 
@@ -334,9 +350,11 @@ class Expectation {
   }
 
   compare(explained: SetExplanation): void {
-    for (const condition of ['healthy', 'degraded', 'ejected', 'unreachable', 'unhealthy', 'off'] as const) {
+    for (const condition of ['healthy', 'ejected', 'unreachable', 'unhealthy', 'off'] as const) {
       must(explained[condition] === this.#count(condition), `as many are ${condition} as are explained`);
     }
+    const degraded = this.#count('degraded') + this.#count('slow');
+    must(explained.degraded === degraded, 'as many are degraded or slow as are explained');
     must(
       explained.matching - explained.leftOut === this.#members.length,
       'as many are members as are explained',
@@ -368,7 +386,7 @@ class Expectation {
 }
 
 type Filter = (typeof filters)[number];
-type Condition = 'healthy' | 'degraded' | 'ejected' | 'unreachable' | 'unhealthy' | 'off';
+type Condition = 'healthy' | 'degraded' | 'slow' | 'ejected' | 'unreachable' | 'unhealthy' | 'off';
 
 const noLoad: LevelLoad = { healthy: 0, degraded: 0, panic: false, lastResort: false };
 

@@ -6,6 +6,8 @@ export interface LevelHealth {
   readonly total: number;
   readonly healthy: number;
   readonly degraded: number;
+  /** Far slower than their peers. */
+  readonly slow: number;
   /** Ejected for what they answered: in panic they are used all the same. */
   readonly doubtful: number;
   /** Nothing listens there: used only when there is nobody else at all. */
@@ -13,7 +15,7 @@ export interface LevelHealth {
 }
 
 export interface LevelLoad {
-  /** Share of all picks that its healthy instances get, and that its degraded ones get. */
+  /** Share of all picks that its healthy instances get, and that its degraded and slow ones get. */
   readonly healthy: number;
   readonly degraded: number;
   /** Its good ones would be crushed: the doubtful ones are used too. */
@@ -32,6 +34,7 @@ export interface PriorityOptions {
 /**
  * Shares the load among priorities. The best gets all while `overprovisioning` times its healthy share is 1 or more, so
  * with the default until more than 28 % of it are down; what it cannot bear goes to the next, and then to degraded ones.
+ * So does a slow one, but not for less than the share of one instance: of few, the others bear it as if it had failed.
  * Panic: when all priorities together cannot bear the load and in one fewer than `panicThreshold` are available.
  *
  * Source: Envoy's priority levels, degraded endpoints and panic threshold.
@@ -44,14 +47,15 @@ export function priorityLoads(
   const bears = (count: number, total: number): number =>
     total === 0 ? 0 : Math.min(1, (overprovisioning * count) / total);
   const healthy = levels.map((level) => bears(level.healthy, level.total));
-  const degraded = levels.map((level) => bears(level.degraded, level.total));
+  const standby = levels.map((level) => standbyOf(level, overprovisioning));
+  const degraded = levels.map(({ total }, place) => bears(standby[place] ?? 0, total));
   const together = Math.min(1, sum(healthy) + sum(degraded));
   if (together === 0) return nobodyAvailable(levels);
   const fill = filler(together);
   const healthyLoads = healthy.map(fill);
   const degradedLoads = degraded.map(fill);
-  return levels.map(({ healthy: good, degraded: fair, doubtful }, place) => {
-    const available = good + fair;
+  return levels.map(({ healthy: good, doubtful }, place) => {
+    const available = good + (standby[place] ?? 0);
     return {
       healthy: healthyLoads[place] ?? 0,
       degraded: degradedLoads[place] ?? 0,
@@ -59,6 +63,12 @@ export function priorityLoads(
       lastResort: false,
     };
   });
+}
+
+/** How many help out. */
+function standbyOf({ total, healthy, degraded, slow }: LevelHealth, overprovisioning: number): number {
+  const isLittle = total - overprovisioning * (healthy + degraded) < 1;
+  return isLittle ? degraded : degraded + slow;
 }
 
 /** Fills one after the other, each up to what it bears, until the whole load is given away. */
