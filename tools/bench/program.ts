@@ -12,11 +12,11 @@ export class Program<T extends Tasks> implements AsyncDisposable {
   readonly #child: ChildProcess;
   readonly #exited: Promise<unknown>;
 
-  constructor(file: URL) {
+  constructor(file: URL, ...args: readonly string[]) {
     this.#file = file;
     // Without the condition that resolves packages to their sources: what is measured is what is published.
     const execArgv = process.execArgv.filter((argument) => !argument.startsWith('--conditions'));
-    this.#child = fork(file, { serialization: 'advanced', execArgv });
+    this.#child = fork(file, args, { serialization: 'advanced', execArgv });
     this.#exited = once(this.#child, 'exit');
   }
 

@@ -1,7 +1,7 @@
 import { contestants, type Contestant, type ContestantName } from './contestants.ts';
 import { costOf, type ClientCost } from './measure.ts';
 import { populationInstance } from './population.ts';
-import { serve } from './worker.ts';
+import { serve } from '../../../../tools/bench/program.ts';
 
 // One library, on as many Redis servers as it is asked to work on.
 const make = contestants[process.argv[2] as ContestantName];

@@ -13,8 +13,8 @@ export async function measureIdling(stage: Stage): Promise<void> {
     : [10_000, 30_000, 10_000, 20_000];
   const server = await stage.server();
   const { url } = server;
-  const provider = stage.worker<ProviderTasks>('providers.program.ts');
-  const watcher = stage.worker<WatcherTasks>('watcher.program.ts');
+  const provider = stage.program<ProviderTasks>('providers.program.ts');
+  const watcher = stage.program<WatcherTasks>('watcher.program.ts');
   await provider.ask('publish', { url, services, ttl, from: 0, to: 1 });
   const memoryBefore = await watcher.ask('memory', undefined);
   const beginning = await watcher.ask('watch', { url, services, pollMs });

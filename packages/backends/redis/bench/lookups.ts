@@ -6,7 +6,7 @@ import { medianCost, withServer, type Cost } from './measure.ts';
 import { recordBytes } from './population.ts';
 import type { Stage } from './stage.ts';
 import { figure, printTable } from '../../../../tools/bench/table.ts';
-import type { Worker } from './worker.ts';
+import type { Program } from '../../../../tools/bench/program.ts';
 
 const perService = 10;
 const ways = [
@@ -60,7 +60,7 @@ export async function measureLookups(stage: Stage): Promise<void> {
 
 interface Series {
   readonly library: ContestantName;
-  readonly worker: Worker<ContestantTasks>;
+  readonly worker: Program<ContestantTasks>;
   readonly services: number;
   readonly server: RedisServer;
   readonly way: (typeof ways)[number];
@@ -69,8 +69,8 @@ interface Series {
 
 /** A server for each size, with what a process has registered that is gone again. */
 async function seriesOf(stage: Stage, library: ContestantName, sizes: readonly number[]): Promise<Series[]> {
-  const worker = stage.worker<ContestantTasks>('contestant.program.ts', library);
-  await using writer = stage.worker<ContestantTasks>('contestant.program.ts', library);
+  const worker = stage.program<ContestantTasks>('contestant.program.ts', library);
+  await using writer = stage.program<ContestantTasks>('contestant.program.ts', library);
   const series: Series[] = [];
   for (const services of sizes) {
     const server = await stage.server();

@@ -13,7 +13,7 @@ export async function measureOperations(stage: Stage): Promise<void> {
     stage.libraries.map(async (library) => ({
       library,
       server: await stage.server(),
-      worker: stage.worker<ContestantTasks>('contestant.program.ts', library),
+      worker: stage.program<ContestantTasks>('contestant.program.ts', library),
       costs: new Map<string, Cost[]>(),
     })),
   );

@@ -15,8 +15,8 @@ const ways: readonly (readonly [Way, string])[] = [
 export async function measurePropagation(stage: Stage): Promise<void> {
   const [warmUp, times] = stage.quick ? [50, 100] : [300, 2_200];
   const { url } = await stage.server();
-  const publisher = stage.worker<PublisherTasks>('publisher.program.ts');
-  const subscriber = stage.worker<SubscriberTasks>('subscriber.program.ts');
+  const publisher = stage.program<PublisherTasks>('publisher.program.ts');
+  const subscriber = stage.program<SubscriberTasks>('subscriber.program.ts');
   await subscriber.ask('listen', { url });
   await publisher.ask('register', { url });
   await publisher.ask('change', { times: warmUp });

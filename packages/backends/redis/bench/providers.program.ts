@@ -1,9 +1,10 @@
 import { setLogger } from '@sd/core';
 import { keepPublished, silentLogger } from '@sd/testkit';
-import { RedisBackend } from '../src/index.ts';
+// eslint-disable-next-line @nx/enforce-module-boundaries -- as it is published, and not its sources
+import { RedisBackend } from '@sd/redis';
 import { costOf } from './measure.ts';
 import { populationInstance } from './population.ts';
-import { serve } from './worker.ts';
+import { serve } from '../../../../tools/bench/program.ts';
 
 // Providers that keep an instance in each of the services, each with a client of its own.
 setLogger(silentLogger);

@@ -1,12 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createInstance, type Lease } from '@sd/core';
 import { Redis } from 'ioredis';
-import { RedisBackend } from '../src/index.ts';
+// eslint-disable-next-line @nx/enforce-module-boundaries -- as it is published, and not its sources
+import { RedisBackend } from '@sd/redis';
 import { serviceKeys } from '../src/service-keys.ts';
 import { longTtl } from './contestants.ts';
 import { populationInstance } from './population.ts';
 import { channels, propagated } from './propagation-ways.ts';
-import { serve } from './worker.ts';
+import { serve } from '../../../../tools/bench/program.ts';
 
 /** Between two changes, in milliseconds: each has arrived before the next begins. */
 const pauseMs = 3;

@@ -17,7 +17,7 @@ export async function measureRecovery(stage: Stage): Promise<void> {
   const share = providers / processes;
   await Promise.all(
     Array.from({ length: processes }, (_, place) => {
-      const worker = stage.worker<ProviderTasks>('providers.program.ts');
+      const worker = stage.program<ProviderTasks>('providers.program.ts');
       const plan = { url: server.url, services, ttl, from: place * share, to: (place + 1) * share };
       return worker.ask('publish', plan);
     }),

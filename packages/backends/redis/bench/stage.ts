@@ -1,6 +1,6 @@
+import { Program, type Tasks } from '../../../../tools/bench/program.ts';
 import { RedisServer } from '../../../../tools/servers/index.ts';
 import type { ContestantName } from './contestants.ts';
-import { Worker, type Tasks } from './worker.ts';
 
 /** What a measurement is given; all that it starts here is gone when the stage is. */
 export class Stage implements AsyncDisposable {
@@ -21,10 +21,11 @@ export class Stage implements AsyncDisposable {
     return server;
   }
 
-  worker<T extends Tasks>(program: string, ...args: readonly string[]): Worker<T> {
-    const worker = new Worker<T>(program, ...args);
-    this.#started.push(worker);
-    return worker;
+  /** A program of this folder in a process of its own, so that it disturbs nobody's measurement. */
+  program<T extends Tasks>(file: string, ...args: readonly string[]): Program<T> {
+    const program = new Program<T>(new URL(file, import.meta.url), ...args);
+    this.#started.push(program);
+    return program;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,7 +1,8 @@
 import { Redis } from 'ioredis';
-import { RedisBackend } from '../src/index.ts';
+// eslint-disable-next-line @nx/enforce-module-boundaries -- as it is published, and not its sources
+import { RedisBackend } from '@sd/redis';
 import { channels, propagated, type Way } from './propagation-ways.ts';
-import { serve } from './worker.ts';
+import { serve } from '../../../../tools/bench/program.ts';
 
 // Notes when it hears of each change. The monotonic clock is one for all processes of a machine.
 const latencies: Record<Way, number[]> = { update: [], publish: [], script: [] };

@@ -1,9 +1,10 @@
 import { subscribe } from 'node:diagnostics_channel';
 import { Socket } from 'node:net';
-import { RedisBackend } from '../src/index.ts';
+// eslint-disable-next-line @nx/enforce-module-boundaries -- as it is published, and not its sources
+import { RedisBackend } from '@sd/redis';
 import { costOf, type ClientCost } from './measure.ts';
 import { serviceName } from './population.ts';
-import { serve } from './worker.ts';
+import { serve } from '../../../../tools/bench/program.ts';
 
 const sockets: Socket[] = [];
 subscribe('net.client.socket', (message) => {

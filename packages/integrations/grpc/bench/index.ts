@@ -1,22 +1,23 @@
 import { isQuick } from '../../../../tools/bench/command-line.ts';
+import { Program } from '../../../../tools/bench/program.ts';
 import { median, quantile } from '../../../../tools/bench/statistics.ts';
 import { figure, printMachine, printTable } from '../../../../tools/bench/table.ts';
 import { contestantNames, type ContestantName } from './contestants.ts';
-import type { Figures, Round } from './load.program.ts';
-import { Program } from './program.ts';
+import type { Figures, LoadTasks } from './load.program.ts';
+import type { ServersTasks } from './servers.program.ts';
 
 const [rounds, ms] = isQuick ? [6, 200] : [100, 200];
 const warmUps = 3;
 const callers = 50;
 
-await using servers = new Program<number, number[]>('servers.program.ts');
-await using load = new Program<Round, Figures>('load.program.ts');
-const ports = await servers.ask(3);
+await using servers = new Program<ServersTasks>(new URL('servers.program.ts', import.meta.url));
+await using load = new Program<LoadTasks>(new URL('load.program.ts', import.meta.url));
+const ports = await servers.ask('start', { count: 3 });
 const measured = new Map<ContestantName, Figures[]>(contestantNames.map((name) => [name, []]));
 for (let round = -warmUps; round < rounds; round += 1) {
   // The other way round each second time, so that nobody always comes after the same one.
   for (const name of round % 2 === 0 ? contestantNames : contestantNames.toReversed()) {
-    const figures = await load.ask({ name, ports, callers, ms });
+    const figures = await load.ask('round', { name, ports, callers, ms });
     if (round >= 0) measured.get(name)?.push(figures);
   }
 }
