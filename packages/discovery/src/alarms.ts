@@ -10,13 +10,15 @@ export interface Alarm {
 /**
  * One timer for all alarms, as most are off again long before they ring: setting and cancelling a timer of its own would
  * take a call longer than all else that it does here. When the timer goes off it looks at each alarm that is set, at most
- * once a millisecond.
+ * once a millisecond. Where it is late the process was busy, and what is waited for may lie there unread: that is read
+ * first.
  */
 export class Alarms {
   readonly #clock: Clock;
   readonly #set = new SlotList<Alarm>();
   #timer: Timer | undefined;
   #timerAt = Infinity;
+  #hasWaited = false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -51,6 +53,12 @@ export class Alarms {
 
   readonly #ring = (): void => {
     const now = this.#clock.monotonic() + slackMs;
+    if (now - this.#timerAt > busyMs && !this.#hasWaited) {
+      this.#hasWaited = true;
+      this.#arm(now, now); // sockets are read before the next timer
+      return;
+    }
+    this.#hasWaited = false;
     this.#timerAt = -Infinity; // not to be set while they ring
     try {
       for (const alarm of this.#set) if (alarm.ringsAt <= now) alarm.ring(now);
@@ -66,6 +74,9 @@ export class Alarms {
     if (next < Infinity) this.#arm(next, this.#clock.monotonic());
   }
 }
+
+/** A timer that rings so much too late says that the process is busy, in milliseconds. */
+export const busyMs = 3;
 
 /** Sums of fractions may fall this short of the time they stand for, in milliseconds. */
 const slackMs = 0.01;

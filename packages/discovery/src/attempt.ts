@@ -1,4 +1,4 @@
-import type { ServiceInstance } from '@sd/core';
+import { globalLogger, type ServiceInstance } from '@sd/core';
 import type { Endpoint, Outcome, PickReason } from '@sd/load-balancers';
 import type { Failure } from './failure.ts';
 import { telemetry, type AttemptKind, type AttemptTrace, type CallTrace } from './telemetry.ts';
@@ -73,8 +73,12 @@ export interface AttemptContext<T> {
   failed(attempt: RunningAttempt<T>, error: unknown): void;
 }
 
-/** Why an attempt is stopped: only a timeout says something bad of its endpoint. */
-export type StopCause = 'timed-out' | 'outrun' | 'call-over';
+/**
+ * Why an attempt is stopped: a timeout is its endpoint's failure. One that was `outrun` by a later one, or `given-up` when
+ * it was late already, was not answered, which only speaks against the endpoint where nothing else is heard of it. What
+ * was `cut-short`, sooner than answers come, says nothing.
+ */
+export type StopCause = 'timed-out' | 'outrun' | 'given-up' | 'cut-short';
 
 /** One attempt, from its pick until it has given back its endpoint. Whoever runs it looks after its time. */
 export class RunningAttempt<T> implements Attempt, OpenAttempt {
@@ -139,6 +143,11 @@ export class RunningAttempt<T> implements Attempt, OpenAttempt {
     return Math.min(this.#context.deadlineAt, this.endsAt) - this.#startedAt;
   }
 
+  /** How long it has been under way. */
+  runsMs(now: number): number {
+    return now - this.#startedAt;
+  }
+
   remainingMs(): number {
     return Math.max(0, this.timeoutMs - (this.#context.target.clock.monotonic() - this.#startedAt));
   }
@@ -157,7 +166,7 @@ export class RunningAttempt<T> implements Attempt, OpenAttempt {
   end(error?: unknown): void {
     if (!this.#isAnswering) return;
     this.#isAnswering = false;
-    if (error === undefined) this.#context.target.giveBack(this.endpoint, 'ok', this.durationMs);
+    if (error === undefined) this.#context.target.giveBack(this.endpoint, 'ok', this.durationMs, true);
     else this.#brokeOff(error);
   }
 
@@ -188,7 +197,13 @@ export class RunningAttempt<T> implements Attempt, OpenAttempt {
     this.#stopped = { reason: error };
     this.#end(cause === 'timed-out' ? 'timeout' : 'cancelled', cause, error);
     this.#controller?.abort(error);
-    for (const listener of this.#onStop) listener(error);
+    for (const listener of this.#onStop) {
+      try {
+        listener(error);
+      } catch (problem) {
+        globalLogger.error('A listener to the end of an attempt threw', { error: problem });
+      }
+    }
     this.#context.failed(this, error);
   }
 
@@ -248,16 +263,18 @@ export class RunningAttempt<T> implements Attempt, OpenAttempt {
     }
     const told = cause === 'own-error' ? 'cancelled' : outcome;
     const kept = this.#kept;
-    if (this.#isAnswering) {
-      // Given back when the answer has ended.
-    } else if (kept === undefined || outcome !== 'ok') target.giveBack(endpoint, told, durationMs);
+    // Given back when the answer has ended.
+    if (this.#isAnswering) target.pool.answered(endpoint);
+    else if (kept === undefined || outcome !== 'ok') target.giveBack(endpoint, told, durationMs);
     else {
+      target.pool.answered(endpoint);
       kept.then(
-        () => target.giveBack(endpoint, 'ok', durationMs),
+        () => target.giveBack(endpoint, 'ok', durationMs, true),
         (reason: unknown) => this.#brokeOff(reason),
       );
     }
-    if (told !== 'cancelled' || cause === 'outrun') target.judge(endpoint, told, durationMs, now);
+    if (told !== 'cancelled' || cause === 'outrun' || cause === 'given-up')
+      target.judge(endpoint, told, durationMs, now);
     if (this.failure?.retryAfterMs !== undefined && this.failure.everywhere !== true) {
       target.holdOff(endpoint, this.failure.retryAfterMs);
     }
@@ -266,10 +283,20 @@ export class RunningAttempt<T> implements Attempt, OpenAttempt {
 
   /** After the answer was taken for one. Whoever reads it may also have had enough. */
   #brokeOff(error: unknown): void {
-    const { target, read } = this.#context;
-    const outcome = this.#stopped === undefined ? read(error)?.outcome : undefined;
+    const { target } = this.#context;
+    const outcome = this.#stopped === undefined ? this.#outcomeOf(error) : undefined;
     if (outcome !== undefined) target.judge(this.endpoint, outcome, this.durationMs);
-    target.giveBack(this.endpoint, outcome ?? 'ok', this.durationMs);
+    target.giveBack(this.endpoint, outcome ?? 'ok', this.durationMs, true);
+  }
+
+  /** Nobody is left who could be told that the reader of errors is wrong. */
+  #outcomeOf(error: unknown): Outcome | undefined {
+    try {
+      return this.#context.read(error)?.outcome;
+    } catch (problem) {
+      globalLogger.error('The classifier of failures threw', { error: problem });
+      return undefined;
+    }
   }
 }
 

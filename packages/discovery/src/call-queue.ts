@@ -47,7 +47,17 @@ export class CallQueue {
 
   /** An endpoint may have room: the first that finds one has it. Filters let some wait for other endpoints than others. */
   wake(): void {
-    if (this.#waiting.length === 0) return;
-    this.#waiting.find(({ take }) => take())?.end(true);
+    if (this.#waiting.length > 0) this.#wakeOne();
+  }
+
+  /** Somebody has come, or is back: as many have room as may be. */
+  wakeAll(): void {
+    while (this.#waiting.length > 0 && this.#wakeOne());
+  }
+
+  #wakeOne(): boolean {
+    const taker = this.#waiting.find(({ take }) => take());
+    taker?.end(true);
+    return taker !== undefined;
   }
 }

@@ -1,7 +1,7 @@
 import { DiscoveryError, onAbort, sleep, type ServiceFilter } from '@sd/core';
 import { CircuitOpenError, type CircuitEntry } from '@sd/health';
 import type { Endpoint, EndpointSet, PickRequest } from '@sd/load-balancers';
-import type { Alarm } from './alarms.ts';
+import { busyMs, type Alarm } from './alarms.ts';
 import {
   attemptTimedOut,
   outrun,
@@ -9,6 +9,7 @@ import {
   type Attempt,
   type AttemptContext,
   type CallHandler,
+  type StopCause,
 } from './attempt.ts';
 import { AttemptTimeoutError, ConnectionError, DeadlineExceededError, type AttemptReport } from './errors.ts';
 import { classifyNetworkFailure, type FailureClassifier } from './failure.ts';
@@ -91,9 +92,7 @@ const emptyGraceMs = 50;
 /** A hedge that could not be made is tried again after this, in milliseconds. */
 const hedgeAgainMs = 100;
 
-/** A timer that rings so much too late says that the process is busy, in milliseconds. */
-const busyMs = 3;
-/** So often a hedge waits for that. */
+/** So often a hedge waits for a busy process. */
 const mostWaits = 3;
 
 const pastDeadline = new DOMException('The call is past its deadline', 'TimeoutError');
@@ -222,14 +221,29 @@ class Call<T> implements PendingCall<T>, AttemptContext<T>, Alarm {
 
   cancel(reason: unknown): void {
     if (this.#isDone) return;
-    const cause = reason === pastDeadline ? 'timed-out' : 'call-over';
     const running = this.#running;
+    const now = this.target.clock.monotonic();
     this.#isDone = true; // before what is under way says that it failed
-    for (const attempt of running) attempt.stop(cause, reason);
-    const isTheirs = cause === 'timed-out' && running.length > 0;
+    let isTheirs = false;
+    for (const attempt of running) {
+      const cause = this.#causeOf(attempt, reason, now);
+      isTheirs ||= cause === 'timed-out';
+      attempt.stop(cause, reason);
+    }
     this.#release(isTheirs ? 'failed' : 'cancelled');
     this.#interrupt?.abort(reason);
     this.#rejects(reason === pastDeadline ? this.#deadlineExceeded() : reason);
+  }
+
+  /** A caller in a hurry says nothing of an endpoint, nor does one that gives up what is not late. */
+  #causeOf(attempt: RunningAttempt<T>, reason: unknown, now: number): StopCause {
+    const ranMs = attempt.runsMs(now);
+    if (reason === pastDeadline) {
+      const isHurried = now < attempt.endsAt && ranMs < this.target.usualMs(now);
+      return isHurried ? 'cut-short' : 'timed-out';
+    }
+    const lateMs = this.target.lateMs(now);
+    return lateMs > 0 && ranMs >= lateMs ? 'given-up' : 'cut-short';
   }
 
   /** Hot path. */
@@ -238,7 +252,11 @@ class Call<T> implements PendingCall<T>, AttemptContext<T>, Alarm {
     if (this.#isDone) return false;
     this.#isDone = true;
     const others = this.#running; // who is stopped leaves it
-    for (let index = 0; index < others.length; index += 1) others[index]?.stop('outrun', outrun);
+    for (let index = 0; index < others.length; index += 1) {
+      const other = others[index];
+      // To lose against one that had begun before is no disgrace.
+      other?.stop(other.endsAt <= attempt.endsAt ? 'outrun' : 'cut-short', outrun);
+    }
     this.#release('succeeded', now);
     this.#settled();
     return true;
@@ -454,7 +472,7 @@ class Call<T> implements PendingCall<T>, AttemptContext<T>, Alarm {
   #fail(error: unknown): void {
     if (this.#isDone) return;
     this.#isDone = true;
-    for (const attempt of this.#running) attempt.stop('call-over', error);
+    for (const attempt of this.#running) attempt.stop('cut-short', error);
     // What the caller gets wrong, and that there is nobody, says nothing of the service.
     this.#release(this.#failed?.failure === undefined ? 'cancelled' : 'failed');
     this.#rejects(this.#explain(error));

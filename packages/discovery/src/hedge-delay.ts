@@ -47,13 +47,14 @@ export class HedgeDelay {
   }
 
   /** Hot path. For an attempt on this endpoint, in milliseconds; 0 while too little is known. */
-  delayMs({ slow, ejected }: Endpoint, now: number): number {
+  delayMs({ slow }: Pick<Endpoint, 'slow'>, now: number): number {
     if (now >= this.#validUntil) {
       this.#measure();
       if (this.#lateMs > 0) this.#validUntil = now + validMs;
     }
-    // One that is known to be slow, or on trial, gets no more time than answers usually take.
-    return slow || ejected ? this.#usualMs : this.#lateMs;
+    // One that is known to be slow gets no more time than answers usually take. One that is out for another reason may
+    // have been somewhat slower than the others all the time: it would lose each race in which it has to show itself.
+    return slow ? this.#usualMs : this.#lateMs;
   }
 
   #measure(): void {

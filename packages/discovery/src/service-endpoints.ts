@@ -90,14 +90,26 @@ export class ServiceEndpoints implements Disposable {
     return this.#target.nobody(this.#set);
   }
 
+  /** Hot path. A pick is being answered, and goes on until `done`, which is to be told so: an endpoint that streams hangs not. */
+  answered(endpoint: Endpoint): void {
+    this.#target.pool.answered(endpoint);
+  }
+
   /**
    * Hot path. What became of a pick.
    * @param outcome `cancelled` says nothing of the endpoint
    * @param latencyMs to the answer; NaN where that says nothing, as for a stream
    * @param reason why it was picked, for telemetry
+   * @param wasAnswered whether `answered` was called for it
    */
-  done(endpoint: Endpoint, outcome: Outcome, latencyMs: number, reason: PickReason = 'direct'): void {
-    this.#target.giveBack(endpoint, outcome, latencyMs);
+  done(
+    endpoint: Endpoint,
+    outcome: Outcome,
+    latencyMs: number,
+    reason: PickReason = 'direct',
+    wasAnswered = false,
+  ): void {
+    this.#target.giveBack(endpoint, outcome, latencyMs, wasAnswered);
     if (outcome !== 'cancelled') this.#target.judge(endpoint, outcome, latencyMs);
     if (telemetry.attempt.hasSubscribers) this.#trace(endpoint, outcome, latencyMs, reason);
   }

@@ -142,6 +142,7 @@ export class TrackedService {
         for (const reader of this.#readers) reader.push(view);
         for (const listener of this.#listeners) listener(view);
         this.#wake();
+        this.queue.wakeAll();
       },
       onLost: (error) => {
         if (!telemetry.reconnect.hasSubscribers) return;
@@ -156,7 +157,7 @@ export class TrackedService {
 
   /**
    * Hot path. An attempt ended: what that says of its endpoint, and of the service.
-   * @param outcome `cancelled` only when another attempt was faster
+   * @param outcome `cancelled` only when it was late: another attempt was faster, or the caller gave it up
    * @param durationMs NaN where it says nothing of latency
    * @param now of the clock, where you have just read it
    */
@@ -172,9 +173,19 @@ export class TrackedService {
     this.#detector.reached(endpoint);
   }
 
-  /** Hot path. It needs its endpoint no longer. */
-  giveBack(endpoint: Endpoint, outcome: Outcome, durationMs: number): void {
-    this.pool.finish(endpoint, outcome, durationMs);
+  /** So long half of the answers take, in milliseconds; 0 while too little is known. */
+  usualMs(now: number): number {
+    return this.hedging?.delayMs(slowOne, now) ?? this.#madeDetector?.answersMs(0.5) ?? 0;
+  }
+
+  /** After so long an answer is late, in milliseconds; 0 while too little is known. */
+  lateMs(now: number): number {
+    return this.hedging?.delayMs(anyOne, now) ?? this.#madeDetector?.answersMs(0.99) ?? 0;
+  }
+
+  /** Hot path. It needs its endpoint no longer. @param wasAnswered whether the pool was told that it has answered */
+  giveBack(endpoint: Endpoint, outcome: Outcome, durationMs: number, wasAnswered = false): void {
+    this.pool.finish(endpoint, outcome, durationMs, wasAnswered);
     this.queue.wake();
   }
 
@@ -296,9 +307,13 @@ export class TrackedService {
     const isBack = event.type === 'return' || event.type === 'release' || event.type === 'undegrade';
     const channel = isBack ? telemetry.return : telemetry.eject;
     if (channel.hasSubscribers) channel.publish({ service: this.name, event });
+    if (isBack && this.queue.length > 0) queueMicrotask(() => this.queue.wakeAll());
   }
 
   #wake(): void {
     for (const wake of this.#waiting) wake();
   }
 }
+
+const slowOne = { slow: true } as const;
+const anyOne = { slow: false } as const;

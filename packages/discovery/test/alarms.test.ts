@@ -1,4 +1,4 @@
-import { ManualClock } from '@sd/core';
+import { ManualClock, type Clock } from '@sd/core';
 import { describe, expect, it } from 'vitest';
 import { Alarms } from '../src/alarms.ts';
 
@@ -68,5 +68,44 @@ describe('alarms', () => {
     });
     await clock.advance(20);
     expect(rung).toEqual(['first', 'second']);
+  });
+});
+
+/** A process whose timers go off when it has time for them. */
+function busyProcess() {
+  let now = 0;
+  let timer: () => void = () => undefined;
+  const clock: Clock = {
+    now: () => now,
+    monotonic: () => now,
+    setTimer(callback) {
+      timer = callback;
+      return { cancel: () => undefined };
+    },
+  };
+  const rung: number[] = [];
+  const alarm = { ringsAt: 200, ring: () => void rung.push(now) };
+  new Alarms(clock).set(alarm, now);
+  const timerAt = (at: number): void => {
+    now = at;
+    timer();
+  };
+  return { alarm, rung, timerAt };
+}
+
+describe('alarms of a busy process', () => {
+  it('do not ring for what lay there unread', () => {
+    const { alarm, rung, timerAt } = busyProcess();
+    timerAt(300);
+    alarm.ringsAt = Infinity; // it was answered
+    timerAt(301);
+    expect(rung).toEqual([]);
+  });
+
+  it('ring all the same when it stays busy', () => {
+    const { rung, timerAt } = busyProcess();
+    timerAt(300);
+    timerAt(600);
+    expect(rung).toEqual([600]);
   });
 });

@@ -61,6 +61,24 @@ describe('a hedge', () => {
     expect(clock.pendingTimers).toBe(timersBefore);
   });
 
+  it('that loses again and again says nothing of its endpoint', async () => {
+    const { client, clock, publish } = startClient();
+    await publish('orders', { port: 1 });
+    await publish('orders', { port: 2, priority: 1 }); // far away
+    await client.getInstances('orders');
+    let calls = 0;
+    const answer = ({ instance, kind }: Attempt): Promise<void> => {
+      calls += 1;
+      return sleep(clock, instance.port === 2 ? 80 : kind === 'first' && calls % 25 === 0 ? 60 : 10);
+    };
+    for (let count = 0; count < 1_000; count += 1) {
+      void client.call('orders', answer, { idempotent: true });
+      await clock.advance(50);
+    }
+    expect(calls).toBeGreaterThan(1_010);
+    expect(client.explain('orders')).toMatchObject({ healthy: 2, ejected: 0, degraded: 0 });
+  });
+
   it('may lose to the first', async () => {
     const { attempts, result, clock } = await startCall(({ number }, time) =>
       sleep(time, number === 1 ? 40 : 100).then(() => number),
@@ -157,7 +175,7 @@ describe('a hedge', () => {
     expect(kinds).toEqual(['first', 'hedge']);
   });
 
-  it('is made after the median for the probe of an endpoint that was out of rotation', async () => {
+  it('leaves the probe of an endpoint that was out of rotation as much time as others', async () => {
     const { client, clock } = await startKnownService();
     let failures = 0;
     const refuse = (): void => {
@@ -175,7 +193,9 @@ describe('a hedge', () => {
       },
       { idempotent: true },
     );
-    await clock.advance(12);
+    await clock.advance(17);
+    expect(kinds).toEqual(['first probe']);
+    await clock.advance(6);
     expect(await probe).toBe('answer');
     expect(kinds).toEqual(['first probe', 'hedge direct']);
   });

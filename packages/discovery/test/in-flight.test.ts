@@ -62,6 +62,25 @@ describe('what is in flight', () => {
   });
 });
 
+describe('bodies that go on', () => {
+  it('are no silence of their endpoint', async () => {
+    const { client, clock, publish } = startClient({ strategy: 'least-connections' });
+    for (const port of [1, 2]) await publish('orders', { port });
+    await client.getInstances('orders');
+    const body = (attempt: Attempt): string => {
+      if (attempt.instance.port === 1) attempt.keepUntil(hang());
+      return 'head';
+    };
+    await Promise.all(Array.from({ length: 10 }, () => client.call('orders', body)));
+    expect(client.endpoints('orders')?.map(({ inFlight }) => inFlight)).toEqual([5, 0]);
+    for (let count = 0; count < 500; count += 1) {
+      await client.call('orders', () => 'answer');
+      await clock.advance(20);
+    }
+    expect(client.explain('orders')).toMatchObject({ healthy: 2, ejected: 0 });
+  });
+});
+
 describe('what an attempt keeps', () => {
   it('may fail before the attempt has ended', async () => {
     const unhandled = vi.fn();
@@ -78,5 +97,22 @@ describe('what an attempt keeps', () => {
 
     expect(answer).toBe('head');
     expect(unhandled).not.toHaveBeenCalled();
+  });
+
+  it('is given back also when nobody can say what its failure means', async () => {
+    const { client, publish, clock } = startClient();
+    await publish('orders', { port: 1 });
+    const classify = (): never => {
+      throw new Error('the classifier is wrong');
+    };
+    let breakOff: (error: Error) => void = () => undefined;
+    const keep = (attempt: Attempt): string => {
+      attempt.keepUntil(new Promise((_, reject) => (breakOff = reject)));
+      return 'head';
+    };
+    expect(await client.call('orders', keep, { classify })).toBe('head');
+    breakOff(new Error('the body broke off'));
+    await clock.advance(0);
+    expect(client.endpoints('orders')?.[0]?.inFlight).toBe(0);
   });
 });

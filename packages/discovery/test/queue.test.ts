@@ -49,6 +49,18 @@ describe('a service all of whose endpoints are full', () => {
     expect(answered).toEqual(['first', 'second', 'third']);
   });
 
+  it('has as many go on as there is room for when instances come', async () => {
+    const { call, publish, clock, open } = await startFull({ limit: 5 });
+    for (const name of ['second', 'third', 'fourth']) void call(name);
+    await clock.advance(0);
+    expect(open).toHaveLength(1);
+    for (const port of [2, 3, 4]) await publish('orders', { port });
+    await clock.advance(100);
+    expect(open).toHaveLength(4);
+    for (const end of open) end();
+    await clock.advance(0);
+  });
+
   it('refuses those that the queue has no room for', async () => {
     const { call, answer, clock } = await startFull({ limit: 1 });
     const second = call('second');

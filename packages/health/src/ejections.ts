@@ -126,8 +126,7 @@ export class Ejections {
         this.#probe(endpoint, circuit, now);
       } else if (state.value === 'half-open') {
         // A caller that lost interest says nothing, so that the probe may be gone.
-        if (endpoint.inFlight === 0 && now - circuit.probedAt >= reprobeMs)
-          this.#probe(endpoint, circuit, now);
+        if (isProbeLost(endpoint, circuit.probedAt, now)) this.#probe(endpoint, circuit, now);
       } else if (state.value === 'closed' && failures.areForgiven(now) && connects.areForgiven(now)) {
         this.#circuits.delete(endpoint);
       }
@@ -272,7 +271,14 @@ const closed: EndpointState = { value: 'closed' };
 const enoughGivenUp = 3;
 
 /** A probe without a trace for so long is asked for again, in milliseconds. */
-export const reprobeMs = 5_000;
+const reprobeMs = 5_000;
+
+/** Or for so long where something is waited for that may be the probe. */
+const latestReprobeMs = 30_000;
+
+export function isProbeLost({ inFlight, answering }: Endpoint, probedAt: number, now: number): boolean {
+  return now - probedAt >= (inFlight === answering ? reprobeMs : latestReprobeMs);
+}
 
 function countsForCap(state: EndpointState): boolean {
   return (state.value === 'open' || state.value === 'half-open') && state.reason !== 'unreachable';

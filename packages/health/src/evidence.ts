@@ -80,7 +80,11 @@ export class Evidence {
    * Hot path after failures. What speaks for ejecting an endpoint.
    * @param inRotation how many endpoints are
    */
-  against({ slot, inFlight }: Endpoint, inRotation: number, now: number): EjectionCause | undefined {
+  against(
+    { slot, inFlight, answering }: Endpoint,
+    inRotation: number,
+    now: number,
+  ): EjectionCause | undefined {
     const { consecutiveFailures, consecutiveTimeouts, connectFailures, successRate: rule } = this.#rules;
     const connects = this.#consecutive.connects(slot);
     if (connectFailures !== false && connects >= connectFailures)
@@ -100,7 +104,7 @@ export class Evidence {
     const spread = this.#spread;
     if (spread !== undefined && isOutlier(spread, attempts, successRate))
       return { reason: 'outlier', successRate, attempts, mean: spread.mean, deviation: spread.deviation };
-    const silent = this.#silence?.find(slot, inFlight, now, this.#usualMs);
+    const silent = this.#silence?.find(slot, inFlight - answering, now, this.#usualMs);
     return silent === undefined ? undefined : { reason: 'silent', ...silent };
   }
 
@@ -125,8 +129,8 @@ export class Evidence {
     let attempts = 0;
     let failures = 0;
     for (const endpoint of endpoints) {
-      const { slot, inFlight } = endpoint;
-      this.#silence?.observe(slot, inFlight, now);
+      const { slot, inFlight, answering } = endpoint;
+      this.#silence?.observe(slot, inFlight - answering, now);
       if (isOut(endpoint)) continue;
       inRotation += 1;
       attempts += this.#window.recentAttempts(slot);
@@ -161,11 +165,13 @@ export class Evidence {
     return others <= 0 || isBelowChance(this.#window.successRate(slot), answered / others, attempts);
   }
 
-  /** The 99th percentile of all answers. */
-  readonly #usualMs = (): number => {
-    const bucket = this.#answers.quantile(0, 0.99);
+  /** Of all answers, in milliseconds; 0 while there is none. */
+  answersMs(quantile: number): number {
+    const bucket = this.#answers.quantile(0, quantile);
     return bucket < 0 ? 0 : latencyOf(bucket);
-  };
+  }
+
+  readonly #usualMs = (): number => this.answersMs(0.99);
 }
 
 /** A larger share of failures among all that are in rotation is not one endpoint's fault; judged with so many attempts. */

@@ -80,7 +80,7 @@ export class OutlierDetector implements Disposable {
 
   /**
    * Hot path. An attempt ended, and the pool has been told (`finish`), so that it is not in flight any more.
-   * @param outcome `cancelled` only when it was given up because another attempt of the same call had won
+   * @param outcome `cancelled` only when it was given up when it was late, as when another attempt of the same call had won
    * @param latencyMs from its start to its end; NaN where that says nothing, as for a stream
    * @param now of the clock, where you have just read it
    */
@@ -94,10 +94,11 @@ export class OutlierDetector implements Disposable {
       this.#arm(this.#ejections.nextDue);
       return;
     }
-    this.#evidence.record(endpoint.slot, outcome, tookMs, now);
+    // One that is known to be slow is outrun again and again, with next to no answers in between.
+    if (outcome !== 'cancelled' || !endpoint.slow) this.#evidence.record(endpoint.slot, outcome, tookMs, now);
     const isMeasured = !Number.isNaN(latencyMs);
     if (isMeasured && (outcome === 'ok' || outcome === 'timeout' || outcome === 'cancelled'))
-      this.#slow?.took(endpoint, tookMs, outcome === 'ok', now);
+      this.#slow?.took(endpoint, tookMs, outcome, now);
     else this.#slow?.saidNothing(endpoint, now);
     if (outcome === 'ok') return;
     const cause = this.#evidence.against(endpoint, this.#inRotation, now);
@@ -126,6 +127,11 @@ export class OutlierDetector implements Disposable {
 
   release(endpoint: Endpoint): void {
     this.#ejections.release(endpoint);
+  }
+
+  /** A quantile of how long all endpoints took to answer, in milliseconds; 0 while nobody has. @param quantile 0 to 1 */
+  answersMs(quantile: number): number {
+    return this.#evidence.answersMs(quantile);
   }
 
   /** The endpoint's circuit breaker. */

@@ -52,6 +52,7 @@ export type OutlierEvent = { readonly endpoint: Endpoint } & (
   | { readonly type: 'return'; readonly reason: EjectionReason; readonly afterMs: number }
   | {
       readonly type: 'degrade';
+      /** About 93,000, the most there is, where attempts lost against others, so that nobody knows how long they take. */
       readonly p90Ms: number;
       /** The median of its peers' 90th percentiles. */
       readonly peersP90Ms: number;

@@ -47,16 +47,16 @@ export class Silence {
     this.#begin(slot, startedAt);
   }
 
-  /** To be told now and then how many attempts are under way. */
-  observe(slot: number, inFlight: number, now: number): void {
-    if (inFlight > 0) this.#begin(slot, now);
+  /** To be told now and then how many attempts are waited for. */
+  observe(slot: number, waiting: number, now: number): void {
+    if (waiting > 0) this.#begin(slot, now);
     else if (this.#unanswered[slot] === 0) this.#since[slot] = Infinity;
   }
 
   /** Hot path. @param usualMs the 99th percentile of the service, read only when all else holds */
-  find(slot: number, inFlight: number, now: number, usualMs: () => number): Silent | undefined {
+  find(slot: number, waiting: number, now: number, usualMs: () => number): Silent | undefined {
     const { attempts, answers, forMs, factor } = this.#rule;
-    const unanswered = (this.#unanswered[slot] ?? 0) + inFlight;
+    const unanswered = (this.#unanswered[slot] ?? 0) + waiting;
     if (unanswered < attempts) return undefined;
     const silentMs = now - (this.#since[slot] ?? Infinity);
     if (silentMs < forMs) return undefined;

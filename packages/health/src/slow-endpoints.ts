@@ -1,7 +1,7 @@
 import type { Rng } from '@sd/core';
 import type { Endpoint } from '@sd/load-balancers';
 import type { DetectedPool } from './detected-pool.ts';
-import { reprobeMs } from './ejections.ts';
+import { isProbeLost } from './ejections.ts';
 import { bucketOf, latencyBuckets, latencyOf } from './latency-buckets.ts';
 import { LatencyColumns } from './latency-columns.ts';
 import type { OutlierEvent } from './outlier-event.ts';
@@ -28,6 +28,7 @@ export class SlowEndpoints {
   readonly #p90s = new Uint32Array(latencyBuckets);
   #slow = 0;
   #normalMs = Infinity;
+  #normalAt = -Infinity;
   #due = Infinity;
 
   constructor(parts: SlowEndpointsParts) {
@@ -52,12 +53,12 @@ export class SlowEndpoints {
     return this.#due;
   }
 
-  /** Hot path. An attempt took so long; longer if it was not answered. */
-  took(endpoint: Endpoint, latencyMs: number, isAnswered: boolean, now: number): void {
+  /** Hot path. An attempt took so long. Of one that lost against another nobody knows how long it would have taken. */
+  took(endpoint: Endpoint, latencyMs: number, outcome: 'ok' | 'timeout' | 'cancelled', now: number): void {
     const { slot } = endpoint;
-    this.#latencies.add(slot, bucketOf(latencyMs));
+    this.#latencies.add(slot, outcome === 'cancelled' ? latencyBuckets - 1 : bucketOf(latencyMs));
     if (this.#latencies.running(slot) >= mostSamples) this.#latencies.turnSlot(slot);
-    if (this.#slow > 0) this.#probed(endpoint, latencyMs, isAnswered, now);
+    if (this.#slow > 0) this.#probed(endpoint, latencyMs, outcome === 'ok', now);
   }
 
   /** Hot path. An attempt said nothing of latency; it may have been a probe. */
@@ -83,6 +84,7 @@ export class SlowEndpoints {
     if (known === 0) return;
     // The median without one that is above it is where it is with it.
     this.#normalMs = latencyOf(bucketAt(p90s, (known - 1) >> 1));
+    this.#normalAt = now;
     const limitMs = Math.max(factor * this.#normalMs, this.#normalMs + marginMs);
     if (latencyOf(slowest) <= limitMs) return;
     for (const endpoint of endpoints) {
@@ -109,7 +111,7 @@ export class SlowEndpoints {
         }
         judged.state = { value: 'probed', since: now, latencies: [] };
         this.#probe(endpoint, judged, now);
-      } else if (endpoint.inFlight === 0 && now - judged.probedAt >= reprobeMs) {
+      } else if (isProbeLost(endpoint, judged.probedAt, now)) {
         this.#probe(endpoint, judged, now);
       }
     }
@@ -144,7 +146,8 @@ export class SlowEndpoints {
     if (judged?.state.value !== 'probed' || latencyMs > now - judged.state.since + 0.001) return;
     const { latencies } = judged.state;
     const { probes, recoveredFactor } = this.#parts.rule;
-    const limitMs = recoveredFactor * this.#normalMs;
+    // Where nobody has been called enough for so long, nobody is known to be faster.
+    const limitMs = now - this.#normalAt > normHoldsMs ? Infinity : recoveredFactor * this.#normalMs;
     // One that was outrun by a hedge may have been slow for as short as a hedge waits: it has not shown that it is well.
     latencies.push(isAnswered ? latencyMs : Math.max(latencyMs, limitMs));
     if (latencies.length < probes) {
@@ -153,7 +156,7 @@ export class SlowEndpoints {
     }
     const medianMs = latencies.sort((left, right) => left - right)[latencies.length >> 1] ?? 0;
     if (medianMs < limitMs) this.#undegrade(endpoint, judged, medianMs, now);
-    else this.#keepSlow(endpoint, judged, medianMs, now);
+    else this.#keepSlow(endpoint, judged, Math.min(medianMs, mostMs), now);
   }
 
   #keepSlow(endpoint: Endpoint, judged: Judged, p90Ms: number, now: number): void {
@@ -207,6 +210,12 @@ interface Judged {
  * shows all the same within a second or two that it has become slow.
  */
 const mostSamples = 200;
+
+/** What was normal so long ago says nothing, in milliseconds. */
+const normHoldsMs = 60_000;
+
+/** What is not known to be less counts as this. */
+const mostMs = latencyOf(latencyBuckets - 1);
 
 /** Of buckets with so many each, the one that the item at `place` is in. */
 function bucketAt(counts: Uint32Array, place: number): number {

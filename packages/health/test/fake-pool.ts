@@ -67,6 +67,7 @@ function fakeEndpoint(slot: number, id = `e${slot}`): FakeEndpoint {
     instance: createInstance({ service: 'orders', host: `${id}.local`, port: 80, id }, 1),
     slot,
     inFlight: 0,
+    answering: 0,
     ejected: false,
     unreachable: false,
     slow: false,

@@ -101,6 +101,14 @@ describe('a slow endpoint', () => {
     }
   });
 
+  it('is slow when its attempts lose against others, however soon those answer', async () => {
+    const d = new Detection({ options: { silence: false } });
+    d.record(d.at(3), 'cancelled', { times: 20, latencyMs: 40 });
+    d.record(d.at(3), 'ok', { times: 50, latencyMs: 20 });
+    await answering(d, [], 0);
+    expect(slowOnes(d)).toEqual(['e3']);
+  });
+
   it('is not slow where all are', async () => {
     const d = new Detection();
     await answering(d, [0, 1, 2, 3, 4, 5], 300);
@@ -190,6 +198,24 @@ describe('a degraded endpoint', () => {
     await d.probe(d.at(0), 'error', 1);
     for (let time = 0; time < 3; time += 1) await d.probe(d.at(0), 'ok', 20);
     expect(slowOnes(d)).toEqual([]);
+  });
+
+  it('is well where for a minute nobody was called enough to be compared with', async () => {
+    const d = await degraded();
+    d.pool.probes.clear();
+    await d.clock.advance(75_000);
+    d.record(d.at(0), 'ok', { times: 3, latencyMs: 190 });
+    expect(slowOnes(d)).toEqual([]);
+  });
+
+  it('is not silent for it that its attempts lose', async () => {
+    const d = await degraded();
+    for (let second = 0; second < 10; second += 1) {
+      d.record(d.at(0), 'cancelled', { latencyMs: 40 });
+      d.answerAll({ times: 5, latencyMs: 20, but: [d.at(0)] });
+      await d.clock.advance(1_000);
+    }
+    expect(d.ejected).toEqual([]);
   });
 
   it('is probed again when nothing was heard of the probe', async () => {

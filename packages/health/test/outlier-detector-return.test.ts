@@ -96,6 +96,22 @@ describe('an ejected endpoint', () => {
     expect(d.ejected).toEqual([]);
   });
 
+  it.each([
+    ['5 s, where all that is in flight was answered', 2, 5_000],
+    ['30 s, where something in flight may be the probe', 1, 30_000],
+  ])('is probed again when nothing was heard of the probe for %s', async (_, answering, afterMs) => {
+    const d = withOneOut();
+    await d.clock.advance(5_000);
+    d.pool.probes.clear();
+    Object.assign(d.at(0), { inFlight: 2, answering });
+    for (let passed = 0; passed < afterMs; passed += 1_000) {
+      expect(d.pool.probes.size).toBe(0);
+      d.answerAll();
+      await d.clock.advance(1_000);
+    }
+    expect([...d.pool.probes]).toEqual([d.at(0)]);
+  });
+
   it('is ejected for longer when three probes in a row lost', async () => {
     const d = withOneOut();
     await d.clock.advance(5_000);

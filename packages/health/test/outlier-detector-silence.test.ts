@@ -35,6 +35,17 @@ describe('an endpoint that hangs', () => {
     expect(d.events).toMatchObject([{ type: 'eject', reason: 'silent', unanswered: 5, silentMs: 1_000 }]);
   });
 
+  it('is not for what it has answered and still sends', async () => {
+    const d = new Detection();
+    d.at(0).inFlight = 5;
+    d.at(0).answering = 5;
+    await othersAnswer(d, 10_000);
+    expect(d.ejected).toEqual([]);
+    d.at(0).inFlight = 10;
+    await othersAnswer(d, 3_000);
+    expect(d.ejected).toEqual(['e0']);
+  });
+
   it('is not while it answers now and then, be it with errors', async () => {
     const d = new Detection();
     d.at(0).inFlight = 8;

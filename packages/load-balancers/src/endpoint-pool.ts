@@ -117,13 +117,20 @@ export class EndpointPool implements Disposable {
     return this.#sets.get(strategy, filter);
   }
 
+  /** Hot path. It has answered an attempt that goes on until `finish`, which is to be told so. */
+  answered(endpoint: Endpoint): void {
+    if (PooledEndpoint.is(endpoint)) endpoint.answering += 1;
+  }
+
   /**
    * Gives back an endpoint that a set picked, exactly once.
    * @param latencyMs from the pick to the answer; ignored when the outcome is `cancelled`
+   * @param wasAnswered whether `answered` was called for it. Default: false
    */
-  finish(endpoint: Endpoint, outcome: Outcome, latencyMs: number): void {
+  finish(endpoint: Endpoint, outcome: Outcome, latencyMs: number, wasAnswered = false): void {
     if (!PooledEndpoint.is(endpoint) || endpoint.inFlight === 0) return;
     endpoint.inFlight -= 1;
+    if (wasAnswered && endpoint.answering > 0) endpoint.answering -= 1;
     if (endpoint.saturated) this.#relieve(endpoint);
     if (endpoint.gone) {
       if (endpoint.inFlight === 0) this.#free(endpoint);

@@ -12,6 +12,8 @@ export interface Endpoint {
   readonly slot: number;
   /** Attempts that were started and have not ended. */
   readonly inFlight: number;
+  /** Those of them that were answered and go on: a body, a stream. It is not waited for anything. */
+  readonly answering: number;
   /** Taken out of rotation for a while because attempts on it failed. */
   readonly ejected: boolean;
   /** Ejected because nothing listens there. */

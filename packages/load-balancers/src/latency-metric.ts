@@ -60,8 +60,8 @@ export class LatencyMetric {
   }
 
   /** Hot path. An attempt was counted. */
-  started({ slot, inFlight }: Endpoint): void {
-    if (inFlight === 1) this.#silentSince[slot] = this.#now;
+  started({ slot, inFlight, answering }: Endpoint): void {
+    if (inFlight - answering === 1) this.#silentSince[slot] = this.#now;
   }
 
   /** Hot path. An attempt ended. */
@@ -83,16 +83,17 @@ export class LatencyMetric {
   }
 
   /** Hot path. What is expected of an endpoint now, in milliseconds. */
-  expected({ slot, inFlight }: Endpoint): number {
+  expected({ slot, inFlight, answering }: Endpoint): number {
+    const waiting = inFlight - answering;
     const now = this.#now;
     const age = now - (this.#stamp[slot] ?? 0);
     const average = this.#average[slot] ?? 0;
     if (average === unheardOf) {
-      return inFlight === 0 ? 0 : Math.max(this.#initialMs, this.#silence(slot));
+      return inFlight === 0 ? 0 : Math.max(this.#initialMs, waiting === 0 ? 0 : this.#silence(slot));
     }
     // Without answers the average fades, so that an endpoint is tried again some day.
     const faded = age > 0 ? average * fading(age / this.#decayMs) : average;
-    if (inFlight === 0) return faded;
+    if (waiting === 0) return faded;
     return Math.max(faded, this.#silence(slot));
   }
 

@@ -13,6 +13,7 @@ export class PooledEndpoint implements Endpoint {
   readonly slot: number;
   instance: ServiceInstance;
   inFlight = 0;
+  answering = 0;
   ejected = false;
   /** Ejected because nothing listens there: no use even in panic, while there is another. */
   unreachable = false;

@@ -8,6 +8,8 @@ import type { PickRequest } from './strategy.ts';
 export class Probes {
   readonly #clock: Clock;
   readonly #due: { readonly endpoint: PooledEndpoint; readonly since: number }[] = [];
+  /** Picks since the last probe, as long as one is due. */
+  #picks = Infinity;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -31,6 +33,9 @@ export class Probes {
   /** The one that waits longest among those that the set has and the request suits. It is due no longer. */
   take({ tried, mayProbe = true }: PickRequest, members: Members): PooledEndpoint | undefined {
     if (tried.length > 0) return undefined; // one that failed already shall not be the guinea pig as well
+    this.#picks += 1;
+    // Where there are few requests, those on trial get no more of them than if they were in rotation.
+    if (this.#picks * this.#due.length < members.all.length) return undefined;
     const since = mayProbe ? Infinity : this.#clock.monotonic() - patienceMs;
     const place = this.#due.findIndex(
       (each) =>
@@ -40,7 +45,9 @@ export class Probes {
         // Where no connection opens, nothing is sent either.
         (each.endpoint.unreachable || each.since <= since),
     );
-    return place < 0 ? undefined : this.#due.splice(place, 1)[0]?.endpoint;
+    if (place < 0) return undefined;
+    this.#picks = 0;
+    return this.#due.splice(place, 1)[0]?.endpoint;
   }
 }
 

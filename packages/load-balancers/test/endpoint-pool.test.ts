@@ -160,6 +160,7 @@ describe('a pool', () => {
       instance: instance('a'),
       slot: 0,
       inFlight: 1,
+      answering: 0,
       ejected: false,
       unreachable: false,
       slow: false,

@@ -189,6 +189,17 @@ describe('a probe', () => {
       pool.probe(of(id));
       await clock.advance(1);
     }
-    expect([pick(set).id, pick(set).id]).toEqual(['c', 'b']);
+    const order = [1, 2, 3, 4, 5].map(() => pick(set)).filter(({ ejected }) => ejected);
+    expect(order.map(({ id }) => id)).toEqual(['c', 'b']);
+  });
+
+  it('comes no more often than if its endpoint were in rotation', () => {
+    const { pool, of, set } = setUp();
+    pool.eject(of('b'), Infinity);
+    const picked = Array.from({ length: 100 }, () => {
+      pool.probe(of('b')); // each failed at once
+      return inTurn(pool, set, 1)[0];
+    });
+    expect(picked.filter((id) => id === 'b')).toHaveLength(25);
   });
 });

@@ -11,6 +11,7 @@ function setUp(options: LatencyMetricOptions = {}) {
     instance: instance('a'),
     slot: 0,
     inFlight: 0,
+    answering: 0,
     ejected: false,
     unreachable: false,
     slow: false,
@@ -128,6 +129,18 @@ describe('the latency that is expected', () => {
     expect(expected()).toBe(1_000);
     finish('ok', 5);
     expect(expected()).toBeLessThan(31);
+  });
+
+  it('does not count silence of what was answered and goes on', async () => {
+    const { one, call, start, tick, expected } = setUp();
+    call('ok', 10);
+    start();
+    one.answering = 1;
+    await tick(900);
+    expect(expected()).toBeLessThan(10);
+    start();
+    await tick(900);
+    expect(expected()).toBe(900);
   });
 
   it('does not count silence while nothing is asked', async () => {

@@ -4,6 +4,8 @@ import type { CallInfo } from './call-info.ts';
 
 export interface AttemptOwner {
   started(attempt: Attempt): void;
+  /** Its first message is there, and others may come. */
+  answered(attempt: Attempt): void;
   ended(attempt: Attempt, code: status): void;
 }
 
@@ -24,6 +26,7 @@ export class Attempt implements experimental.PickResult {
   slot = 0;
   isOverdue = false;
   isGivenUp = false;
+  isAnswered = false;
 
   constructor(
     owner: AttemptOwner,
@@ -41,6 +44,12 @@ export class Attempt implements experimental.PickResult {
   }
 
   onCallStarted(): void {
+    if (this.info !== undefined) this.info.attempt = this;
     this.#owner.started(this);
+  }
+
+  answered(): void {
+    this.isAnswered = true;
+    this.#owner.answered(this);
   }
 }

@@ -18,6 +18,8 @@ export class CallInfo implements experimental.Filter, experimental.FilterFactory
   received = 0;
   first: Endpoint | undefined = undefined;
   others: Endpoint[] | undefined = undefined;
+  /** The last attempt that has begun. */
+  attempt: { answered(): void } | undefined = undefined;
 
   constructor(isRepeatable: boolean) {
     this.isRepeatable = isRepeatable;
@@ -58,6 +60,7 @@ export class CallInfo implements experimental.Filter, experimental.FilterFactory
 
   receiveMessage(message: Promise<Buffer>): Promise<Buffer> {
     this.received += 1;
+    if (this.received === 1) this.attempt?.answered();
     return message;
   }
 

@@ -58,15 +58,19 @@ export class SdPicker implements experimental.Picker, AttemptOwner {
     attempt.startedAt = this.#clock.monotonic();
   }
 
+  answered({ endpoint, isGivenUp }: Attempt): void {
+    if (!isGivenUp) this.#endpoints.answered(endpoint);
+  }
+
   ended(attempt: Attempt, code: status): void {
-    const { endpoint, info, reason, isGivenUp } = attempt;
+    const { endpoint, info, reason, isGivenUp, isAnswered } = attempt;
     if (isGivenUp) return;
     const outcome = outcomeOf(code);
     // The deadline of a stream that has brought something is its own end.
     const isEnough = outcome === 'timeout' && info !== undefined && info.received > 0;
     const isMeasured = !isEnough && info?.isStream !== true;
     const latencyMs = isMeasured ? this.#clock.monotonic() - attempt.startedAt : Number.NaN;
-    this.#endpoints.done(endpoint, isEnough ? 'ok' : outcome, latencyMs, reason);
+    this.#endpoints.done(endpoint, isEnough ? 'ok' : outcome, latencyMs, reason, isAnswered);
   }
 
   /** Gives up what has not begun. What has may end. */

@@ -209,13 +209,15 @@ describe('a call that', () => {
     const list = client.list();
     await once(list, 'data');
     await once(list, 'data');
-    expect(discovery.endpoints('orders')?.[0]?.inFlight).toBe(1);
+    using orders = discovery.open('orders');
+    const [endpoint] = orders.matching;
+    expect(endpoint).toMatchObject({ inFlight: 1, answering: 1 }); // nobody waits for it
 
     end();
     list.resume();
     await once(list, 'end');
 
-    await eventually(() => expect(discovery.endpoints('orders')?.[0]?.inFlight).toBe(0));
+    await eventually(() => expect(endpoint).toMatchObject({ inFlight: 0, answering: 0 }));
     expect(durations).toEqual([Number.NaN]);
   });
 });
