@@ -57,4 +57,10 @@ export type { ShrinkGuardOptions } from './shrink-guard.ts';
 export { SlotList } from './slot-list.ts';
 export { TimeLimit } from './time-limit.ts';
 export { tlsOptions, type TlsOptions } from './tls-options.ts';
-export { ConfigValidationError, describeValue, validate, type ConfigIssue } from './validation.ts';
+export {
+  ConfigValidationError,
+  describeValue,
+  unknownOptions,
+  validate,
+  type ConfigIssue,
+} from './validation.ts';

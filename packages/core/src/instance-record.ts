@@ -46,7 +46,7 @@ export function parseInstance(
   }
   const result = v.safeParse(looseInit, parseJson(text), { abortEarly: true });
   if (!result.success) {
-    const [{ field, received, expected: wanted }] = configIssues(result.issues);
+    const [{ field, received, expected: wanted }] = configIssues(result.issues, looseInit);
     return { problem: `${field === '' ? 'the record' : `"${field}"`} is ${received}, expected ${wanted}` };
   }
   const instance = completeInstance(result.output, 0);

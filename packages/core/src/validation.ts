@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { DiscoveryError } from './errors.ts';
+import { entriesAt, messageOf } from './schema-entries.ts';
 
 /** One mistake in a configuration. */
 export interface ConfigIssue {
@@ -43,24 +44,65 @@ export function validate<S extends v.GenericSchema>(
 ): v.InferOutput<S> {
   const result = v.safeParse(schema, value);
   if (result.success) return result.output;
-  throw new ConfigValidationError(what, configIssues(result.issues));
+  throw new ConfigValidationError(what, configIssues(result.issues, schema));
 }
 
+/** @param schema that found them, which knows what there is instead */
 export function configIssues(
   issues: readonly [v.BaseIssue<unknown>, ...v.BaseIssue<unknown>[]],
+  schema: v.GenericSchema,
 ): [ConfigIssue, ...ConfigIssue[]] {
   const [first, ...rest] = issues;
-  return [configIssue(first), ...rest.map(configIssue)];
+  const [issue, ...others] = issuesOf(first, schema);
+  return [issue, ...others, ...rest.flatMap((each) => issuesOf(each, schema))];
 }
+
+function issuesOf(issue: v.BaseIssue<unknown>, schema: v.GenericSchema): [ConfigIssue, ...ConfigIssue[]] {
+  const { path } = issue;
+  const at = path?.at(-1);
+  if (path === undefined || at === undefined || issue.type !== 'strict_object' || at.origin !== 'key')
+    return [configIssue(issue)];
+  const field = fieldOf(v.getDotPath(issue));
+  const entries = entriesAt(
+    schema,
+    path.slice(0, -1).map(({ key }) => key),
+  );
+  if (issue.expected !== 'never')
+    return [{ field, received: 'missing', expected: messageOf(entries.get(String(at.key))) ?? 'a value' }];
+  // The schema stops at the first one.
+  const others = Object.keys(at.input as object).filter((key) => key !== at.key);
+  const parent = field.slice(0, field.length - fieldOf(String(at.key)).length);
+  const known = [...entries.keys()];
+  const [first = { field, received: 'an unknown option', expected: 'no such option' }] = unknownOptions(
+    [String(at.key)],
+    known,
+    parent,
+  );
+  return [first, ...unknownOptions(others, known, parent)];
+}
+
+/** Of the names of options, those that there are not, each with all that there are. @param prefix of them: `redis.` */
+export function unknownOptions(
+  names: readonly string[],
+  known: readonly string[],
+  prefix = '',
+): readonly ConfigIssue[] {
+  const expected = `one of ${known.map((name) => `"${name}"`).join(', ')}`;
+  return names
+    .filter((name) => !known.includes(name))
+    .slice(0, mostUnknown)
+    .map((name) => ({ field: prefix + fieldOf(name), received: 'an unknown option', expected }));
+}
+
+/** More of them than this is no typo. */
+const mostUnknown = 10;
+
+/** A path is made of keys, and those of a record in a store are anybody's text. */
+const fieldOf = (path: string | null): string => shorten(JSON.stringify(path ?? '').slice(1, -1), 160);
 
 function configIssue(issue: v.BaseIssue<unknown>): ConfigIssue {
   const at = issue.path?.at(-1);
-  // A path is made of keys, and those of a record in a store are anybody's text.
-  const field = shorten(JSON.stringify(v.getDotPath(issue) ?? '').slice(1, -1), 160);
-  if (issue.type === 'strict_object' && issue.expected === 'never')
-    return { field, received: 'an unknown option', expected: 'no such option' };
-  if (issue.type === 'strict_object' && at?.origin === 'key')
-    return { field, received: 'missing', expected: 'a value' };
+  const field = fieldOf(v.getDotPath(issue));
   const input = at === undefined || at.origin === 'key' ? issue.input : at.value;
   const hidden = input !== undefined && isSecret(field);
   return { field, received: hidden ? '***' : describeValue(input), expected: issue.message };
@@ -91,6 +133,7 @@ function asText(value: unknown): string {
 
 function withoutCredentials(key: string, value: unknown): unknown {
   if (isSecret(key)) return '***';
+  if (typeof value === 'function') return 'a function';
   return typeof value === 'string' ? maskUserInfo(value) : value;
 }
 

@@ -45,9 +45,33 @@ describe('validate()', () => {
     });
   });
 
-  it('calls a typo an unknown option', () => {
-    const error = thrownBy(() => validate('Server', schema, { port: 80, prot: 80 }));
-    expect(error).toMatchObject({ field: 'prot', received: 'an unknown option', expected: 'no such option' });
+  it('calls each typo an unknown option, and says what there is', () => {
+    const error = thrownBy(() => validate('Server', schema, { port: 80, prot: 80, hots: 'a' }));
+    const [received, expected] = ['an unknown option', 'one of "port", "redis", "labels"'];
+    expect(error).toMatchObject({
+      issues: [
+        { field: 'prot', received, expected },
+        { field: 'hots', received, expected },
+      ],
+    });
+  });
+
+  it('says so of options within options too', () => {
+    const error = thrownBy(() => validate('Server', schema, { port: 80, redis: { ulr: 1, passwrod: 2 } }));
+    const [received, expected] = ['an unknown option', 'one of "url", "password"'];
+    expect(error).toMatchObject({
+      issues: [
+        { field: 'redis.url', received: 'missing', expected: 'a number' },
+        { field: 'redis.password', received: 'missing', expected: 'a number' },
+        { field: 'redis.ulr', received, expected },
+        { field: 'redis.passwrod', received, expected },
+      ],
+    });
+  });
+
+  it('says what is expected of one that is missing', () => {
+    const error = thrownBy(() => validate('Server', schema, {}));
+    expect(error).toMatchObject({ field: 'port', received: 'missing', expected: portText });
   });
 
   it.each([

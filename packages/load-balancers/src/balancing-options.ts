@@ -1,4 +1,4 @@
-import { ConfigValidationError, describeValue, type ConfigIssue } from '@sd/core';
+import { ConfigValidationError, describeValue, unknownOptions, type ConfigIssue } from '@sd/core';
 import type { Layer } from './layers/layer.ts';
 import type { SlowStartOptions } from './layers/slow-start.ts';
 import type { SubsetOptions } from './layers/subset.ts';
@@ -45,14 +45,10 @@ export const balancingOptions: readonly (keyof BalancingOptions)[] = [
   'maxInFlight',
 ];
 
-/** @throws {ConfigValidationError} naming an option that does not exist */
+/** @throws {ConfigValidationError} naming each option that does not exist */
 export function checkNames(owner: string, options: object, known: readonly string[], prefix = ''): void {
-  const unknown = Object.keys(options).find((name) => !known.includes(name));
-  if (unknown === undefined) return;
-  const expected = `one of ${known.map((name) => `"${name}"`).join(', ')}`;
-  throw new ConfigValidationError(owner, [
-    { field: prefix + unknown, received: 'an unknown option', expected },
-  ]);
+  const [first, ...rest] = unknownOptions(Object.keys(options), known, prefix);
+  if (first !== undefined) throw new ConfigValidationError(owner, [first, ...rest]);
 }
 
 /**

@@ -1,4 +1,4 @@
-import { ConfigValidationError, describeValue, type Clock, type ConfigIssue } from '@sd/core';
+import { ConfigValidationError, describeValue, unknownOptions, type Clock, type ConfigIssue } from '@sd/core';
 
 /** What is wrong with the connections through a proxy. What is absent is not wrong. */
 export interface Faults {
@@ -74,11 +74,10 @@ function issuesOf(value: unknown, rules: ReadonlyMap<string, Rule>): ConfigIssue
   if (typeof value !== 'object' || value === null)
     return [{ field: '', received: describeValue(value), expected: 'an object' }];
   const given = new Map<string, unknown>(Object.entries(value));
-  const unknown = [...given.keys()].filter((field) => !rules.has(field));
   const wrong = [...rules].filter(([field, rule]) => !rule.accepts(given.get(field)));
   return [
     ...wrong.map(([field, { expected }]) => ({ field, received: describeValue(given.get(field)), expected })),
-    ...unknown.map((field) => ({ field, received: 'an unknown option', expected: 'no such option' })),
+    ...unknownOptions([...given.keys()], [...rules.keys()]),
   ];
 }
 

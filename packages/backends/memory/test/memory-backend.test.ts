@@ -250,7 +250,7 @@ describe('the end of a watch', () => {
 
 describe('new MemoryBackend()', () => {
   it.each([
-    [{ stroe: undefined }, '"stroe" is an unknown option, expected no such option'],
+    [{ stroe: undefined }, '"stroe" is an unknown option, expected one of "store", "clock", "logger"'],
     [{ store: {} }, '"store" is {}, expected a MemoryStore'],
     [{ clock: Date }, '"clock" is a function, expected a Clock'],
     [{ logger: 'console' }, '"logger" is "console", expected a DiscoveryLogger'],

@@ -1,6 +1,7 @@
 import {
   ConfigValidationError,
   describeValue,
+  unknownOptions,
   type Clock,
   type ConfigIssue,
   type DiscoveryLogger,
@@ -53,7 +54,7 @@ export function validateOptions(options: StaticBackendOptions): void {
   const given = new Map(Object.entries<unknown>({ ...options }).filter(([, value]) => value !== undefined));
   const issues = [...given].flatMap(([field, value]): ConfigIssue[] => {
     const rule = rules.get(field);
-    if (rule === undefined) return [{ field, received: 'an unknown option', expected: 'no such option' }];
+    if (rule === undefined) return [...unknownOptions([field], [...rules.keys()])];
     return rule.fits(value) ? [] : [{ field, received: describeValue(value), expected: rule.expected }];
   });
   const [source, ...others] = sources.filter((each) => given.has(each));

@@ -2,6 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { ConfigValidationError } from '@sd/core';
 import { StaticBackend, type StaticInstance } from '../src/index.ts';
 
+const knownFields =
+  'one of "service", "id", "host", "port", "protocol", "version", "region", "zone", "weight", "priority", "tags", "metadata", "status", "registeredAt", "updatedAt"';
+const knownOptions = 'one of "services", "file", "folder", "env", "suffix", "pollMs", "clock", "logger"';
+
 const orders = async (...entries: readonly StaticInstance[]) =>
   new StaticBackend({ services: { orders: entries } }).getInstances('orders');
 
@@ -74,7 +78,7 @@ describe('a mistake in services given in code', () => {
     ['secret:word@a:80', '', 'a URL with credentials', 'a URL without user name and password'],
     ['http://a:0', '.port', '0', 'a whole number from 1 to 65535'],
     [{ host: 'a', port: 70_000 }, '.port', '70000', 'a whole number from 1 to 65535'],
-    [{ host: 'a', port: 80, wieght: 2 }, '.wieght', 'an unknown option', 'no such option'],
+    [{ host: 'a', port: 80, wieght: 2 }, '.wieght', 'an unknown option', knownFields],
     [{ host: 'a', port: 80, tags: ['x', 5] }, '.tags.1', '5', 'a tag of 1 to 256 characters'],
     [{ host: 'a', port: 80, service: 'payments' }, '.service', '"payments"', '"orders", or nothing'],
     [undefined, '', 'missing', 'a URL, or an object with host and port'],
@@ -130,7 +134,7 @@ describe('a mistake in the options', () => {
     [{ file: 'a.yaml', pollMs: Infinity }, 'pollMs', 'milliseconds, more than 0'],
     [{ file: 'a.yaml', clock: Date }, 'clock', 'a Clock'],
     [{ file: 'a.yaml', logger: {} }, 'logger', 'a DiscoveryLogger'],
-    [{ file: 'a.yaml', pollMS: 5 }, 'pollMS', 'no such option'],
+    [{ file: 'a.yaml', pollMS: 5 }, 'pollMS', knownOptions],
   ])('names field and expected: %j', (options, field, expected) => {
     expect(mistakesOf(options)).toMatchObject([{ field, expected }]);
   });
