@@ -59,6 +59,11 @@ export class HeldLease implements Lease {
     return this.#state === 'held';
   }
 
+  /** Also while `onEnd` is told of it, when `lost` has not aborted yet. */
+  get isLost(): boolean {
+    return this.#state === 'lost';
+  }
+
   async update(update: ServiceInstance): Promise<void> {
     this.#assertHeld();
     const { service, id } = this.#instance;

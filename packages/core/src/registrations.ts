@@ -53,7 +53,11 @@ export class Registrations<P extends Placement = Placement> {
     this.#pending.add(registering);
     const forget = (): void => void this.#pending.delete(registering);
     registering.then(forget, forget);
-    return abortable(registering, signal);
+    return abortable(registering, signal).catch((error: unknown) => {
+      // It may have aborted in the moment between the lease and here.
+      registering.then((lease) => lease.release()).catch(() => undefined);
+      throw error;
+    });
   }
 
   /** @throws {ClosedError} after `close()`, or what the signal has aborted with */

@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { defaultId, serviceName, strictInit, type InstanceFields } from './instance-fields.ts';
 import type { InstanceStatus } from './instance-status.ts';
-import { validate } from './validation.ts';
+import { ConfigValidationError, validate } from './validation.ts';
 
 /** One running copy of a service, as published. Immutable; fields that a newer version added are kept as they came. */
 export interface ServiceInstance {
@@ -65,8 +65,19 @@ export interface ServiceInstanceInit {
  * @throws {ConfigValidationError} naming each wrong field
  */
 export function createInstance(init: ServiceInstanceInit, now: number): ServiceInstance {
-  return completeInstance(validate('Service instance', strictInit, init), now);
+  const fields = validate('Service instance', strictInit, init);
+  // Such keys are passed over where objects are copied.
+  const key = reservedKeys.find((each) => Object.hasOwn(init.metadata ?? {}, each));
+  if (key !== undefined) {
+    const received = 'a key that means something to JavaScript';
+    throw new ConfigValidationError('Service instance', [
+      { field: `metadata.${key}`, received, expected: 'another key' },
+    ]);
+  }
+  return completeInstance(fields, now);
 }
+
+const reservedKeys = ['__proto__', 'prototype', 'constructor'];
 
 /** Service names become keys, paths and host names in stores: what could mean something there is refused. */
 export function validateServiceName(service: unknown): string {

@@ -196,6 +196,11 @@ describe('the limits of createInstance()', () => {
     expect(error).toMatchObject({ field, received, expected, issues: [{ field }] });
   });
 
+  it.each(['__proto__', 'prototype', 'constructor'])('exclude metadata with the key %s', (key) => {
+    const metadata: unknown = JSON.parse(`{"${key}":"x","ok":"1"}`);
+    expect(thrownBy(() => create({ metadata }))).toMatchObject({ field: `metadata.${key}` });
+  });
+
   it.each([
     ['service', 128],
     ['id', 256],

@@ -72,6 +72,21 @@ it('leaves nothing behind when it is aborted while the store answers', async () 
   expect(held).toEqual([]);
 });
 
+it('leaves nothing behind whenever it is aborted', async () => {
+  for (let turns = 0; turns < 12; turns += 1) {
+    const { register, store } = scene();
+    const abort = new AbortController();
+    const outcome = register({ signal: abort.signal }).then(
+      () => 'registered',
+      () => 'aborted',
+    );
+    for (let turn = 0; turn < turns; turn += 1) await Promise.resolve();
+    abort.abort();
+    const isHeld = (await outcome) === 'registered';
+    await vi.waitFor(() => expect(store.has('orders-1')).toBe(isHeld));
+  }
+});
+
 it('leaves nothing behind when it closes while the store answers, and waits for that', async () => {
   const { register, store, holdUp, registrations } = scene();
   const open = holdUp();
