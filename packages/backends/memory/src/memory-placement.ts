@@ -1,4 +1,10 @@
-import type { HeldLease, LeaseLossReason, Placement, ServiceInstance } from '@sd/core';
+import {
+  encodeInstance,
+  type HeldLease,
+  type LeaseLossReason,
+  type Placement,
+  type ServiceInstance,
+} from '@sd/core';
 import type { MemoryStore, StoreLease } from './memory-store.ts';
 
 /** One registration in a store: whoever renews it is told that it is lost. */
@@ -21,11 +27,11 @@ export class MemoryPlacement implements Placement {
         this.#lease?.drop(reason);
       },
     };
-    store.write(this.#service, this.#id, instance, this.#place);
+    this.#write(instance);
   }
 
   async write(instance: ServiceInstance): Promise<undefined> {
-    this.#store.write(this.#service, this.#id, instance, this.#place);
+    this.#write(instance);
   }
 
   async remove(): Promise<void> {
@@ -40,5 +46,10 @@ export class MemoryPlacement implements Placement {
   hold(lease: HeldLease): void {
     this.#lease = lease;
     if (this.#loss !== undefined) lease.drop(this.#loss);
+  }
+
+  #write(instance: ServiceInstance): void {
+    encodeInstance(instance); // refuses what nobody could read
+    this.#store.write(this.#service, this.#id, instance, this.#place);
   }
 }

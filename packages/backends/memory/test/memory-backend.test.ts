@@ -83,6 +83,19 @@ describe('MemoryBackend.getInstances()', () => {
     expect(await backend.getInstances('orders')).toEqual([instance(1), instance(2)]);
   });
 
+  it('refuses an instance that is too long to be read, also as an update', async () => {
+    await using backend = new MemoryBackend({ store: new MemoryStore() });
+    const init = { service: 'orders', host: '10.0.0.1', port: 80 };
+    const metadata = Object.fromEntries(
+      Array.from({ length: 30 }, (_, key) => [`k${key}`, 'x'.repeat(4_000)]),
+    );
+    const tooLong = createInstance({ ...init, metadata }, 0);
+    await expect(backend.register(tooLong, { ttl: 1_000 })).rejects.toThrow(ConfigValidationError);
+    const lease = await backend.register(createInstance(init, 0), { ttl: 1_000 });
+    await expect(lease.update(tooLong)).rejects.toThrow(ConfigValidationError);
+    expect(await backend.getInstances('orders')).toHaveLength(1);
+  });
+
   it('counts malformed entries in each backend that meets them', async () => {
     const { clock, store } = world();
     const warnings: string[] = [];
