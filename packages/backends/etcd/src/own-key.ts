@@ -53,6 +53,7 @@ export class OwnKey implements Placement, LeaseMember {
   placed(lease: ProcessLease, revision: number): void {
     this.#lease = lease;
     this.#revision = revision;
+    this.#loss = undefined; // of a lease that it was to be put under before
   }
 
   /** A later write of ours has come through. */

@@ -43,6 +43,8 @@ export class Publisher {
   readonly #tails = new Map<string, Promise<unknown>>();
   /** On the monotonic clock: until then a write without an answer may still come through. */
   #doubtfulUntil = -Infinity;
+  /** When each lease was last looked through. */
+  readonly #auditedAt = new WeakMap<ProcessLease, number>();
 
   constructor(options: PublisherOptions) {
     this.#options = options;
@@ -77,7 +79,7 @@ export class Publisher {
     if (!(placement instanceof OwnKey)) return;
     this.#guards.delete(placement);
     // One that is released is removed first: it must not be left to a lease that others keep alive.
-    if (placement.held?.lost.aborted === true) this.#forget(placement);
+    if (placement.held?.isLost === true) this.#forget(placement);
   }
 
   /** For {@link OwnKey}. */
@@ -209,7 +211,9 @@ export class Publisher {
   async #audit(lease: ProcessLease): Promise<void> {
     const { connection, clock } = this.#options;
     const { id } = lease;
-    if (id === undefined || clock.monotonic() > this.#doubtfulUntil) return;
+    const startedAt = clock.monotonic();
+    if (id === undefined || this.#doubtfulUntil === -Infinity) return;
+    if ((this.#auditedAt.get(lease) ?? -Infinity) > this.#doubtfulUntil) return;
     try {
       const { keys } = await connection.lease({}).leaseTimeToLive({ ID: id, keys: true });
       for (const bytes of keys) {
@@ -222,6 +226,7 @@ export class Publisher {
           }),
         );
       }
+      this.#auditedAt.set(lease, startedAt);
     } catch {
       // The next renewal looks again.
     }

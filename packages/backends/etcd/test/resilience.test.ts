@@ -211,6 +211,48 @@ describe.skipIf(!requireServer('etcd'))('what etcd may do', { timeout: 20_000 },
     await eventually(() => expect(lease.lost.reason).toMatchObject({ reason: 'deleted' }));
   });
 
+  it('is away for long while one of several is released: that is gone soon after, and not kept with the others', async () => {
+    const server = await openServer();
+    const backend = openBackend({ endpoints: server.url, timeoutMs: 200 });
+    const [released] = await Promise.all([1, 2].map((n) => backend.register(instance(n), { ttl: 8_000 })));
+    await server.kill();
+    await expect(released?.release()).rejects.toThrow(BackendUnavailableError);
+    await sleep(systemClock, 2_500, { keepAlive: true }); // until no request of before can come through any more
+    await server.start({ keepData: true });
+    const idsOf = async () => ids(await backend.getInstances('orders'));
+    await eventually(async () => expect(await idsOf()).toEqual([instance(2).id]), { timeoutMs: 12_000 });
+  });
+
+  it('gives an instance to another process: the lease that is left for nobody is not kept', async () => {
+    const server = await openServer();
+    const lease = await openBackend({ endpoints: server.url }).register(instance(1), { ttl });
+    const leases = await server.call('lease/leases', {});
+    const [{ ID }] = (leases as { leases: [{ ID: string }] }).leases;
+    await openBackend({ endpoints: server.url }).register(instance(1), { ttl: 60_000 });
+    await eventually(() => expect(lease.lost.aborted).toBe(true));
+    await eventually(
+      async () => expect(await server.call('lease/timetolive', { ID })).toMatchObject({ TTL: '-1' }),
+      { timeoutMs: 10_000 },
+    );
+  });
+
+  it('has lost the lease that two registrations are put under at once: both are held under another', async () => {
+    const server = await openServer();
+    const proxy = await openProxy(server);
+    const backend = openBackend({ endpoints: urlOf(proxy) });
+    await backend.register(instance(1), { ttl: 60_000 });
+    const leases = await server.call('lease/leases', {});
+    const [{ ID }] = (leases as { leases: [{ ID: string }] }).leases;
+    await proxy.set({ latencyMs: 100 });
+    await server.call('lease/revoke', { ID });
+    const held = await Promise.all([2, 3].map((n) => backend.register(instance(n), { ttl: 60_000 })));
+    await proxy.heal();
+    for (const { lost, instance: own } of held) {
+      const isThere = (await backend.getInstances('orders')).some(({ id }) => id === own.id);
+      expect(isThere).toBe(!lost.aborted);
+    }
+  });
+
   it('has its keys deleted by a stranger: the provider knows at once, whether it has one or many', async () => {
     const server = await openServer();
     const backend = openBackend({ endpoints: server.url });
