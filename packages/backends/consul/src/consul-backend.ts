@@ -128,8 +128,8 @@ export class ConsulBackend implements RegistryBackend {
 
   async #close(): Promise<void> {
     this.#watched.close(new ClosedError('The consul backend'));
-    await this.#registrations.close();
     for (const held of this.#held.values()) held.close();
+    await this.#registrations.close();
     this.#requests.close();
   }
 }

@@ -53,6 +53,12 @@ export class HeldInstances {
   readonly #own = new Set<string>();
   /** In Consul, and about to be added or taken back. */
   readonly #placed = new Set<string>();
+  /** The registration that each id is in Consul by: what is left of one before changes nothing there any more. */
+  readonly #newest = new Map<string, object>();
+  /** The last change of each id that was begun: the next one waits for it. */
+  readonly #tails = new Map<string, Promise<unknown>>();
+  /** Those that could not be withdrawn. */
+  readonly #unwanted = new Map<string, ServiceInstance>();
   readonly #backoff: Backoff;
   #lease: ProcessLease;
   #timer: Timer | undefined;
@@ -70,28 +76,32 @@ export class HeldInstances {
   /** Resolves when others can see it. */
   async place(instance: ServiceInstance): Promise<Placement> {
     const id = serviceIdOf(instance);
-    const lease = this.#lease;
-    const isOwn = this.#own.has(id) || (this.#options.check.kind === 'ttl' && this.#own.size < maxOwnChecks);
-    const holder = this.#holder(lease, isOwn);
-    const definition = describeService(instance, holder);
-    if (isOwn) this.#own.add(id);
+    const registration = {};
+    const isNewest = (): boolean => this.#newest.get(id) === registration;
+    let holder: Holder;
     try {
-      await this.#change(id, () =>
-        isOwn ? this.#options.store.register(definition) : this.#placeShared(instance, definition, lease),
-      );
-      this.#placed.add(id);
+      holder = await this.#change(id, async () => {
+        const used = await this.#register(id, instance);
+        this.#newest.set(id, registration);
+        this.#unwanted.delete(id);
+        this.#placed.add(id);
+        return used;
+      });
     } catch (error) {
-      this.#forgetOwn(id);
       await this.#retire();
       throw error;
     }
     return {
-      write: (changed) => this.#change(id, () => this.#write(changed, holder)),
-      remove: async () => {
-        this.#placed.delete(id);
-        this.#forgetOwn(id);
-        await this.#change(id, () => this.#remove(instance)).finally(() => this.#retire());
-      },
+      write: (changed) =>
+        this.#change(id, async () => (isNewest() ? this.#write(changed, holder) : 'replaced')),
+      remove: () =>
+        this.#change(id, async () => {
+          if (!isNewest()) return;
+          this.#newest.delete(id);
+          this.#placed.delete(id);
+          this.#forgetOwn(id);
+          await this.#remove(id, instance);
+        }).finally(() => this.#retire()),
     };
   }
 
@@ -108,7 +118,7 @@ export class HeldInstances {
     this.#leases.delete(id);
     this.#forgetOwn(id);
     if (this.#leases.size > 0) return;
-    this.#stop();
+    if (this.#unwanted.size === 0) this.#stop();
     // When it is released, its removal is about to begin.
     void Promise.resolve().then(() => this.#retire());
   }
@@ -117,6 +127,7 @@ export class HeldInstances {
     this.#isClosed = true;
     this.#stop();
     this.#leases.clear();
+    this.#unwanted.clear();
   }
 
   #newLease(): ProcessLease {
@@ -135,6 +146,23 @@ export class HeldInstances {
     };
   }
 
+  /** @returns what it is held by */
+  async #register(id: string, instance: ServiceInstance): Promise<Holder> {
+    const { store, check } = this.#options;
+    const lease = this.#lease;
+    const isOwn = this.#own.has(id) || (check.kind === 'ttl' && this.#own.size < maxOwnChecks);
+    const holder = this.#holder(lease, isOwn);
+    const definition = describeService(instance, holder);
+    if (isOwn) this.#own.add(id);
+    try {
+      await (isOwn ? store.register(definition) : this.#placeShared(instance, definition, lease));
+    } catch (error) {
+      this.#forgetOwn(id);
+      throw error;
+    }
+    return holder;
+  }
+
   async #placeShared(
     instance: ServiceInstance,
     definition: ServiceDefinition,
@@ -151,14 +179,23 @@ export class HeldInstances {
     if (!this.#leases.has(id) && !this.#placed.has(id)) this.#own.delete(id);
   }
 
+  /** After those of the same id that began before. */
   async #change<T>(id: string, change: () => Promise<T>): Promise<T> {
     this.#changing.set(id, (this.#changing.get(id) ?? 0) + 1);
+    const changed = (this.#tails.get(id) ?? Promise.resolve()).then(change);
+    this.#tails.set(
+      id,
+      changed.catch(() => undefined),
+    );
     try {
-      return await change();
+      return await changed;
     } finally {
       const left = (this.#changing.get(id) ?? 1) - 1;
       if (left > 0) this.#changing.set(id, left);
-      else this.#changing.delete(id);
+      else {
+        this.#changing.delete(id);
+        this.#tails.delete(id);
+      }
     }
   }
 
@@ -168,10 +205,31 @@ export class HeldInstances {
     return loss;
   }
 
-  async #remove(instance: ServiceInstance): Promise<void> {
+  async #remove(id: string, instance: ServiceInstance): Promise<void> {
     const { store } = this.#options;
-    if ((await this.#lossOf(instance)) !== undefined) return;
-    await store.deregister(serviceIdOf(instance), instance.service);
+    try {
+      if ((await this.#lossOf(instance)) === undefined) await store.deregister(id, instance.service);
+      this.#unwanted.delete(id);
+    } catch (error) {
+      this.#keepAsking(id, instance);
+      throw error;
+    }
+  }
+
+  /** A check that the agent makes passes for as long as the process lives: nothing else would ever withdraw it. */
+  #keepAsking(id: string, instance: ServiceInstance): void {
+    if (this.#isClosed) return;
+    this.#unwanted.set(id, instance);
+    if (this.#timer === undefined) this.#askLater(this.#periodMs());
+  }
+
+  async #withdrawUnwanted(): Promise<void> {
+    const attempts = [...this.#unwanted].map(([id, instance]) =>
+      this.#change(id, async () => {
+        if (this.#unwanted.has(id)) await this.#remove(id, instance);
+      }),
+    );
+    await Promise.all(attempts);
   }
 
   /** Consul has nothing like compare-and-set for its agents: who has it is asked before. */
@@ -218,6 +276,7 @@ export class HeldInstances {
     try {
       if (this.#isFailing) await this.#renewFirst();
       await Promise.all([this.#renewShared(this.#lease), this.#renewOwn()]);
+      await this.#withdrawUnwanted();
       this.#succeeded();
       pauseMs -= this.#options.clock.monotonic() - startedAt;
     } catch (error) {
@@ -227,7 +286,8 @@ export class HeldInstances {
       if (!(error instanceof AccessDeniedError)) pauseMs = Math.min(pauseMs, this.#backoff.next());
     } finally {
       this.#isAsking = false;
-      if (this.#leases.size > 0) this.#askLater(Math.max(0, pauseMs));
+      this.#timer = undefined;
+      if (this.#leases.size > 0 || this.#unwanted.size > 0) this.#askLater(Math.max(0, pauseMs));
     }
   }
 
@@ -304,7 +364,8 @@ export class HeldInstances {
   #failed(error: unknown): void {
     if (this.#isFailing) return;
     this.#isFailing = true;
-    const problem = `Consul does not renew ${this.#leases.size} registrations; asking until it does`;
+    const [held, unwanted] = [this.#leases.size, this.#unwanted.size];
+    const problem = `Consul does not renew ${held} registrations nor withdraw ${unwanted}; asking until it does`;
     this.#options.logger.warn(problem, { error });
   }
 }

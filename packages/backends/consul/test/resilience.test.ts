@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import { once } from 'node:events';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { BackendUnavailableError, systemClock, type Lease } from '@sd/core';
-import { eventually, haltableClock } from '@sd/testkit';
+import { eventually, FaultProxy, haltableClock } from '@sd/testkit';
 import { requireServer } from '../../../../tools/servers/index.ts';
 import { instance, openBackend, openServer, openWatch } from './open-backend.ts';
 
@@ -120,6 +120,36 @@ describe.skipIf(!requireServer('consul'))('ConsulBackend', () => {
     expect(await server.command('GET', 'agent/services')).toEqual({});
   });
 
+  it.each([
+    ['is being released', (lease: Lease) => lease.release()],
+    ['is being updated', (lease: Lease) => lease.update({ ...lease.instance, weight: 7 })],
+  ])('registers anew what %s: the newer one stays as it is', async (_, change) => {
+    const server = await openServer();
+    const backend = openBackend({ url: server.url });
+    for (let time = 0; time < 5; time += 1) {
+      const former = await backend.register(instance(1), { ttl: 5_000 });
+      const changed = change(former).catch(() => undefined);
+      const lease = await backend.register(instance(1, { weight: 2 }), { ttl: 5_000 });
+      await changed;
+      expect(await backend.getInstances('orders')).toMatchObject([{ weight: 2 }]);
+      expect(lease.lost.aborted).toBe(false);
+    }
+  });
+
+  it('registers anew what was just given up: the newer one stays', async () => {
+    const server = await openServer();
+    const backend = openBackend({ url: server.url });
+    for (let time = 0; time < 5; time += 1) {
+      const givenUp = backend.register(instance(1), { ttl: 5_000, signal: AbortSignal.timeout(1) });
+      givenUp.catch(() => undefined);
+      await once(AbortSignal.timeout(2), 'abort');
+      const lease = await backend.register(instance(1), { ttl: 5_000 });
+      await Promise.allSettled([givenUp]);
+      await lease.update(instance(1, { weight: 2 })); // after whatever the other has still sent
+      expect(await backend.getInstances('orders')).toMatchObject([{ weight: 2 }]);
+    }
+  });
+
   it('withdraws what it finds under its name but does not hold', async () => {
     const server = await openServer();
     const backend = openBackend({ url: server.url });
@@ -207,6 +237,21 @@ describe.skipIf(!requireServer('consul'))('ConsulBackend', () => {
       }
       await server.command('PUT', 'agent/service/deregister/orders:orders-1');
       await eventually(() => expect(lease.lost.reason).toMatchObject({ reason: 'deleted' }));
+    });
+
+    it('withdraws what was released while Consul was away, though its check still passes', async () => {
+      const server = await openServer();
+      const proxy = await FaultProxy.listen({ host: '127.0.0.1', port: server.port });
+      onTestFinished(() => proxy.close());
+      const target = await openTarget();
+      const check = { kind: 'http', path: '/health', intervalMs: 100 } as const;
+      const backend = openBackend({ url: `http://127.0.0.1:${proxy.port}`, check });
+      const lease = await backend.register(at(target.port), { ttl: 600 });
+      await proxy.set({ refuse: true });
+      proxy.reset();
+      await expect(lease.release()).rejects.toThrow(BackendUnavailableError);
+      await proxy.heal();
+      await eventually(async () => expect(await server.command('GET', 'agent/services')).toEqual({}));
     });
 
     it.each(['tcp', 'grpc'] as const)('asks by %s', async (kind) => {
