@@ -34,6 +34,8 @@ export class LeaseSession {
   readonly #nodes = new Map<string, EphemeralNode>();
   /** Paths that may have a node of ours which nobody wants. */
   readonly #unwanted = new Set<string>();
+  /** What was in the place of a node that is being placed. */
+  readonly #previous = new WeakMap<EphemeralNode, EphemeralNode>();
   readonly #backoff: Backoff;
   /** All that hangs on the session was found over it, or lost. */
   #connection: Connection | undefined;
@@ -111,26 +113,37 @@ export class LeaseSession {
 
   /** Places the node; when that fails, the one that was in its place stays. */
   async place(node: EphemeralNode): Promise<void> {
-    const before = this.#nodes.get(node.path);
+    const previous = this.#nodes.get(node.path);
+    if (previous !== undefined) this.#previous.set(node, previous);
     this.#nodes.set(node.path, node);
     try {
       await node.place();
       this.#unwanted.delete(node.path);
-      if (before?.isPlaced() === true) before.lose('replaced');
+      this.#placedBefore(node)?.lose('replaced');
+      this.#previous.delete(node);
     } catch (error) {
       if (this.#nodes.get(node.path) !== node) {
         // The session has ended, which told nobody but the node that was to take its place.
-        if (this.#isOver) before?.lose('expired');
+        if (this.#isOver) previous?.lose('expired');
         throw error;
       }
+      const before = this.#placedBefore(node);
+      this.#previous.delete(node);
       this.removeLater(node);
-      if (before?.isPlaced() === true) {
+      if (before !== undefined) {
         this.#unwanted.delete(node.path);
         this.#nodes.set(node.path, before);
         before.onChange(this.#connection);
       }
       throw error;
     }
+  }
+
+  /** The last one that has succeeded: those in between have failed as well. */
+  #placedBefore(node: EphemeralNode): EphemeralNode | undefined {
+    let before = this.#previous.get(node);
+    while (before !== undefined && !before.isPlaced()) before = this.#previous.get(before);
+    return before;
   }
 
   /** It hangs on the session no more. */

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
-import { AccessDeniedError, BackendUnavailableError, type Lease } from '@sd/core';
+import { AccessDeniedError, BackendUnavailableError, sleep, systemClock, type Lease } from '@sd/core';
 import { eventually, FaultProxy } from '@sd/testkit';
 import { requireServer, ZooKeeperServer } from '../../../../tools/servers/index.ts';
 import { create, exists, getChildren, getData, permissions, setData } from '../src/protocol/requests.ts';
@@ -200,6 +200,27 @@ describe.skipIf(!requireServer('zookeeper'))('what ZooKeeper may do', { timeout:
     await expect(next).rejects.toThrow('changed my mind');
     expect(await reasonOf(lease)).toBe('replaced');
     await eventually(async () => expect(await backend.getInstances('orders')).toEqual([]));
+  });
+
+  it('breaks off the later two of three registrations of the same: the first stays', async () => {
+    const proxy = await proxyOf(server);
+    const backend = openBackend(proxy, { root });
+    await backend.register(instance(2), { ttl: 30_000 });
+    await proxy.set({ latencyMs: 100 });
+    const [first, ...more] = [1, 2, 3].map((weight) =>
+      sleep(systemClock, 10 * weight, { keepAlive: true }).then(() =>
+        backend.register({ ...instance(1), weight }, { ttl: 30_000 }),
+      ),
+    );
+    const outcomes = Promise.allSettled(more);
+    const lease = await first;
+    await proxy.set({ refuse: true });
+    proxy.reset();
+    expect((await outcomes).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+    await proxy.heal();
+    await eventually(() => backend.register(instance(3), { ttl: 30_000 })); // the session is resumed
+    expect(ids(await open().getInstances('orders'))).toEqual(['orders-1', 'orders-2', 'orders-3']);
+    expect(lease?.lost.aborted).toBe(false);
   });
 
   it('denies one registration: the others of its session are resumed all the same', async () => {
