@@ -1,12 +1,19 @@
 export {
+  AccessDeniedError,
+  BackendUnavailableError,
   ClosedError,
   ConfigValidationError,
   DiscoveryError,
+  LeaseLostError,
   resetLogger,
   setLogger,
+  type DiscoveryBackend,
   type DiscoveryLogger,
+  type InstanceStatus,
+  type RegistryBackend,
   type ServiceFilter,
   type ServiceInstance,
+  type ServiceView,
 } from '@sd/core';
 export {
   AttemptTimeoutError,
@@ -19,9 +26,23 @@ export {
   telemetry,
   UnknownInstanceError,
   UnknownServiceError,
+  type Attempt,
+  type AttemptReport,
+  type CallOptions,
   type DiscoveryClientOptions,
+  type EndpointHealth,
+  type LookupOptions,
+  type ServiceChange,
 } from '@sd/discovery';
-export { ServiceRegistry, type Registration, type ServiceRegistryOptions } from '@sd/registry';
+export {
+  ServiceRegistry,
+  type DrainOptions,
+  type InstanceChanges,
+  type Registration,
+  type RegistrationInit,
+  type RegistrationState,
+  type ServiceRegistryOptions,
+} from '@sd/registry';
 export { clientDefaultsSchema } from './client-options.ts';
 export { deadlineOf } from './deadline-header.ts';
 export {

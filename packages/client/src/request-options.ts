@@ -39,7 +39,15 @@ export function isIdempotent(method: string): boolean {
 const text = v.string('a string');
 export const headerName = v.pipe(v.string(), v.regex(/^[!#$%&'*+.^_`|~\dA-Za-z-]+$/, 'the name of a header'));
 /** For requests and clients alike. */
-export const headersSchema = v.record(headerName, v.optional(text), 'an object of strings');
+export const headersSchema = v.pipe(
+  v.custom<object>(isPlain, 'an object of strings; of others, Object.fromEntries(headers)'),
+  v.record(headerName, v.optional(text), 'an object of strings'),
+);
+
+/** What keeps its entries elsewhere, as `Headers` and `Map` do, would have none. */
+function isPlain(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !(Symbol.iterator in value);
+}
 
 /** @throws {ConfigValidationError} without the value, which may be a secret */
 export function validateHeaderValues(what: string, headers: RequestHeaders | undefined): void {
@@ -65,7 +73,10 @@ export const requestOptionsSchema = v.pipe(
     {
       headers: v.optional(headersSchema),
       searchParams: v.optional(
-        v.union([v.instance(URLSearchParams), scalars], 'URLSearchParams or an object'),
+        v.union(
+          [v.instance(URLSearchParams), scalars],
+          'URLSearchParams or an object of strings, numbers and booleans',
+        ),
       ),
       json: v.optional(v.unknown()),
       form: v.optional(scalars),

@@ -177,6 +177,8 @@ describe('bad input', () => {
     ['body', '/', { body: 7 }],
     ['searchParams', '/', { searchParams: 'a=b' }],
     ['headers.x', '/', { headers: { x: 1 } }],
+    ['headers', '/', { headers: new Headers({ x: '1' }) }],
+    ['headers', '/', { headers: new Map([['x', '1']]) }],
     ['retries', '/', { retries: -1 }],
     ['attemptTimeoutMs', '/', { attemptTimeoutMs: 'fast' }],
     ['', '/', { json: 1, body: 'x' }],

@@ -160,7 +160,7 @@ class Follower implements Following {
     const { instances: known, state, since, error } = this.#view;
     const next = withIdentity(snapshot, known);
     if (state !== 'live' && error !== undefined)
-      this.#logger.info(`Service "${this.#service}" is in sync again`);
+      this.#logger.warn(`Service "${this.#service}" is in sync again`); // as that it was not
     this.#appliedAt = this.#clock.monotonic();
     const held = this.#guard.hold(known, next, this.#appliedAt);
     if (held.length === 0) this.#stopVerifying();

@@ -7,6 +7,7 @@ interface Parts {
   readonly entries?: Readonly<Record<string, Schema>>;
   readonly options?: readonly Schema[];
   readonly wrapped?: Schema;
+  readonly getter?: (value: unknown) => Schema;
   readonly item?: Schema;
   readonly value?: Schema;
 }
@@ -33,8 +34,9 @@ function childrenOf(schema: Schema, key: unknown): readonly Schema[] {
 }
 
 function unwrapped(schema: Schema): readonly Schema[] {
-  const { wrapped, options } = partsOf(schema);
+  const { wrapped, getter, options } = partsOf(schema);
   if (wrapped !== undefined) return unwrapped(wrapped);
+  if (schema.type === 'lazy' && getter !== undefined) return unwrapped(getter({}));
   return schema.type === 'union' ? (options ?? []).flatMap(unwrapped) : [schema];
 }
 

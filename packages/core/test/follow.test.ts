@@ -282,7 +282,7 @@ describe('the logger', () => {
     await clock.advance(60_000);
     expect(logger.messages).toEqual([
       'warn: Lost the store of service "orders"; serving the last good snapshot',
-      'info: Service "orders" is in sync again',
+      'warn: Service "orders" is in sync again',
     ]);
   });
 

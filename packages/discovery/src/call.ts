@@ -1,6 +1,6 @@
 import { DiscoveryError, onAbort, sleep, type ServiceFilter } from '@sd/core';
 import { CircuitOpenError, type CircuitEntry } from '@sd/health';
-import type { Endpoint, EndpointSet, PickRequest } from '@sd/load-balancers';
+import type { Endpoint, EndpointSet, PickRequest, StrategyName } from '@sd/load-balancers';
 import { busyMs, type Alarm } from './alarms.ts';
 import {
   attemptTimedOut,
@@ -19,7 +19,7 @@ import type { TrackedService } from './tracked-service.ts';
 
 export interface CallOptions {
   /** Name of a strategy. Default: the client's. */
-  readonly strategy?: string | undefined;
+  readonly strategy?: StrategyName | undefined;
   /** Only instances that match. Pass the same object each time. */
   readonly filter?: ServiceFilter | undefined;
   /** What must stick together, for strategies that hash. */

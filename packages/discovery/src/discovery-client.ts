@@ -31,6 +31,7 @@ import {
   type BalancingOptions,
   type Endpoint,
   type SetExplanation,
+  type StrategyName,
 } from '@sd/load-balancers';
 import type { Attempt, CallHandler } from './attempt.ts';
 import type { CallQueueOptions } from './call-queue.ts';
@@ -57,22 +58,25 @@ export interface DiscoveryClientOptions {
   /** Where services are found. Whoever made it closes it. */
   readonly backend: DiscoveryBackend;
   /** Name of the strategy for calls that name none. Default: `round-robin`. */
-  readonly strategy?: string | undefined;
+  readonly strategy?: StrategyName | undefined;
   /** This consumer's own zone, for `zone-aware` and `balancing.zoneAware`. */
   readonly zone?: string | undefined;
   /** How the layers decide who is eligible; see `BalancingOptions` of `@sd/load-balancers`. */
   readonly balancing?: BalancingOptions | undefined;
   /** A factory that knows strategies of your own. Default: one with the built-in strategies. */
   readonly loadBalancers?: LoadBalancerFactory | undefined;
-  /** Defaults of each call; see `CallOptions`. */
+  /** For each call, waiting and retries included, in milliseconds. Default: 15,000. */
   readonly deadlineMs?: number | undefined;
+  /** For each attempt of a call, in milliseconds. Default: 5,000. */
   readonly attemptTimeoutMs?: number | undefined;
+  /** Attempts of a call after one that failed. Default: 2. */
   readonly retries?: number | undefined;
+  /** How many retries and hedges there may be in all: `ratio` of the calls (0.2), and `perSecond` besides (10). */
   readonly retryBudget?: Omit<RetryBudgetOptions, 'clock'> | undefined;
   /** When a second attempt is made beside one that is late, for idempotent calls. `false`: never. */
   readonly hedging?: HedgingOptions | false | undefined;
-  /** When an endpoint that fails, hangs or is slow is taken out of rotation; see `OutlierOptions` of `@sd/health`. */
-  readonly outliers?: OutlierOptions | undefined;
+  /** When an endpoint that fails, hangs or is slow is taken out of rotation; see `OutlierOptions` of `@sd/health`. `false`: never. */
+  readonly outliers?: OutlierOptions | false | undefined;
   /** Refuses calls to a service while most of them fail. Default: never; a retry budget and ejections do. */
   readonly breaker?: BreakerOptions | undefined;
   /** Calls that may wait when all endpoints have `balancing.maxInFlight` attempts. Default: none; they are refused. */
@@ -136,7 +140,7 @@ export class DiscoveryClient implements AsyncDisposable {
       follow: options.follow ?? {},
       retryBudget: options.retryBudget ?? {},
       hedging: options.hedging === false ? undefined : (options.hedging ?? {}),
-      outliers: options.outliers ?? {},
+      outliers: options.outliers === false ? noOutliers : (options.outliers ?? {}),
       breaker: options.breaker && { failureRate: 0.5, ...options.breaker },
       queue: options.queue ?? {},
       healthChecker: options.healthChecker,
@@ -201,6 +205,12 @@ export class DiscoveryClient implements AsyncDisposable {
     { strategy = this.#defaults.strategy, filter }: Pick<CallOptions, 'strategy' | 'filter'> = {},
   ): SetExplanation | undefined {
     return this.#services.get(service)?.pool.set(strategy, filter).explain();
+  }
+
+  /** Asks layers of your own anew, without waiting for the next snapshot: what they go by has changed. Default: all services. */
+  refresh(service?: string): void {
+    for (const [name, { pool }] of this.#services)
+      if (service === undefined || name === service) pool.refresh();
   }
 
   /** The services in use, for gauges: how this client does with each of them, now. */
@@ -408,3 +418,14 @@ const noOptions: CallOptions = Object.freeze({});
 
 /** Those that cannot have changed since they were checked: whoever calls often freezes them. */
 const checkedOptions = new WeakSet<CallOptions>();
+
+const noOutliers: OutlierOptions = {
+  consecutiveFailures: false,
+  consecutiveTimeouts: false,
+  connectFailures: false,
+  successRate: false,
+  deviation: false,
+  latency: false,
+  silence: false,
+  maxHoldOffMs: false,
+};

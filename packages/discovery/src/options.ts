@@ -25,6 +25,8 @@ const rateText = 'a number from 0';
 const rate = v.pipe(v.number(rateText), v.minValue(0, rateText));
 const shareText = 'a share from 0.5 to 0.999';
 const lateShare = v.pipe(v.number(shareText), v.minValue(0.5, shareText), v.maxValue(0.999, shareText));
+const ratioText = 'a share from 0 to 1';
+const share = v.pipe(v.number(ratioText), v.minValue(0, ratioText), v.maxValue(1, ratioText));
 const bool = v.boolean('true or false');
 const text = v.string('a string');
 const anything = v.optional(v.unknown());
@@ -80,7 +82,7 @@ export const clientOptionsSchema = v.strictObject(
     balancing, // only its names: what they hold has a check of its own
     loadBalancers: v.optional(v.instance(LoadBalancerFactory, 'a LoadBalancerFactory')),
     retryBudget: v.optional(
-      v.strictObject({ ratio: v.optional(rate), perSecond: v.optional(rate) }, 'an object'),
+      v.strictObject({ ratio: v.optional(share), perSecond: v.optional(rate) }, 'an object'),
     ),
     hedging: v.optional(
       v.union(
@@ -94,7 +96,7 @@ export const clientOptionsSchema = v.strictObject(
         'an object of percentile (0.5 to 0.999) and minDelayMs (more than 0), or false',
       ),
     ),
-    outliers: v.optional(outlierOptionsSchema),
+    outliers: v.optional(v.lazy((value) => (value === false ? v.literal(false) : outlierOptionsSchema))),
     breaker: v.optional(
       v.strictObject(
         { failureRate, minimumCalls, consecutiveFailures, openMs, maxOpenMs, probes },

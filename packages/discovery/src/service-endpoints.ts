@@ -7,13 +7,14 @@ import {
   type Outcome,
   type PickReason,
   type PickRequest,
+  type StrategyName,
 } from '@sd/load-balancers';
 import { telemetry, type AttemptTrace } from './telemetry.ts';
 import type { TrackedService } from './tracked-service.ts';
 
 export interface OpenOptions {
   /** Name of a strategy. Default: the client's. */
-  readonly strategy?: string | undefined;
+  readonly strategy?: StrategyName | undefined;
   /** Only instances that match. Default: all. */
   readonly filter?: ServiceFilter | undefined;
 }

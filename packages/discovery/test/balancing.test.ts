@@ -1,3 +1,4 @@
+import type { Layer } from '@sd/load-balancers';
 import { describe, expect, it } from 'vitest';
 import { OverloadedError, type Attempt } from '../src/index.ts';
 import { failWith, hang, startClient } from './fixture.ts';
@@ -38,6 +39,25 @@ describe('the balancing of a client', () => {
     );
 
     expect(ports.filter((port) => port === 3).length).toBeLessThan(40);
+  });
+
+  it('asks layers anew when it is told that what they go by has changed', async () => {
+    const barred = new Set<number>();
+    const bar: Layer = {
+      name: 'bar',
+      apply: (endpoints, weights) =>
+        endpoints.forEach(({ instance }, place) => {
+          if (barred.has(instance.port)) weights[place] = 0;
+        }),
+    };
+    const { client, publish } = startClient({ balancing: { layers: [bar] } });
+    for (const port of [1, 2]) await publish('orders', { port });
+    await client.getInstances('orders');
+    const call = () => client.call('orders', ({ instance }) => instance.port);
+    expect(new Set([await call(), await call()])).toEqual(new Set([1, 2]));
+    barred.add(1);
+    client.refresh('orders');
+    expect(new Set([await call(), await call()])).toEqual(new Set([2]));
   });
 
   it('uses the zone of the client', async () => {

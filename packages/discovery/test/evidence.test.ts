@@ -73,3 +73,15 @@ describe('what speaks against an endpoint', () => {
     expect(isOut()).toBe(true);
   });
 });
+
+it('is not looked at with `outliers: false`', async () => {
+  const { client, clock, publish } = startClient({ outliers: false, hedging: false });
+  for (const port of [1, 2]) await publish('orders', { port });
+  await client.getInstances('orders');
+  const refuses = ({ instance }: Attempt) => (instance.port === 1 ? failWith('ECONNREFUSED') : 'answer');
+  for (let count = 0; count < 50; count += 1) {
+    await client.call('orders', refuses);
+    await clock.advance(100);
+  }
+  expect(client.explain('orders')).toMatchObject({ healthy: 2 });
+});

@@ -12,7 +12,12 @@ export { LatencyMetric, type LatencyMetricOptions } from './latency-metric.ts';
 export type { Layer } from './layers/layer.ts';
 export type { SlowStartOptions } from './layers/slow-start.ts';
 export type { SubsetOptions } from './layers/subset.ts';
-export { LoadBalancerFactory, type BuiltInStrategy, type StrategyCreator } from './load-balancer-factory.ts';
+export {
+  LoadBalancerFactory,
+  type BuiltInStrategy,
+  type StrategyCreator,
+  type StrategyName,
+} from './load-balancer-factory.ts';
 export type { GroupExplanation, PickExplanation, PickReason, SetExplanation } from './pick-reason.ts';
 export { ConsistentHash, type ConsistentHashOptions } from './strategies/consistent-hash.ts';
 export { HashRing } from './strategies/hash-ring.ts';

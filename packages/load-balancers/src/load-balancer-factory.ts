@@ -23,6 +23,9 @@ export type StrategyCreator = (context: StrategyContext) => Strategy | Increment
 
 export type BuiltInStrategy = keyof typeof builtIn;
 
+/** One of those, or of your own. */
+export type StrategyName = BuiltInStrategy | (string & Record<never, never>);
+
 /** Strategies by name: those of the package, and those that users register. */
 export class LoadBalancerFactory {
   readonly #creators = new Map<string, StrategyCreator>(Object.entries(builtIn));

@@ -130,11 +130,11 @@ export class RedisBackend implements RegistryBackend {
     const { service, id } = instance;
     const json = encodeInstance(instance);
     let sequence = store.nextSequence();
-    const listed = store.touch(service, ttl).catch((error: unknown) => {
-      this.#logger.warn(`Could not add "${service}" to the list of services; renewals will`, { error });
-    });
+    const listed = store.touch(service, ttl).catch((error: unknown) => ({ error }));
     await store.write('register', { service, id, json, ttl, sequence });
-    await listed;
+    const failed = await listed;
+    if (failed !== undefined)
+      this.#logger.warn(`Could not add "${service}" to the list of services; renewals will`, failed);
     return {
       async write(changed) {
         const json = encodeInstance(changed);

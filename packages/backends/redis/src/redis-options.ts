@@ -80,8 +80,11 @@ const ioredisOptions = v.optional(
 );
 
 function isClient(value: unknown): boolean {
-  const duplicate: unknown = Reflect.get(Object(value), 'duplicate');
-  return typeof duplicate === 'function' && !hasKeyPrefix(Reflect.get(Object(value), 'options'));
+  // Other clients can be duplicated too.
+  const isIoredis = ['duplicate', 'defineCommand'].every(
+    (method) => typeof Reflect.get(Object(value), method) === 'function',
+  );
+  return isIoredis && !hasKeyPrefix(Reflect.get(Object(value), 'options'));
 }
 
 const { clock, rng, logger } = followOptions.entries;

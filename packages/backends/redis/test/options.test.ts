@@ -27,6 +27,12 @@ describe('RedisBackend refuses', () => {
     ['a limit of nothing', { timeoutMs: 0 }, 'timeoutMs', /milliseconds from 50/],
     ['polls without a pause', { pollMs: 1 }, 'pollMs', /milliseconds from 100/],
     ['a client that is none', { client: {} }, 'client', /a client of ioredis/],
+    [
+      'a client of another library',
+      { client: { duplicate: () => undefined } },
+      'client',
+      /a client of ioredis/,
+    ],
     ['a keyPrefix of ioredis', { redis: { keyPrefix: 'x' } }, 'redis', /use the prefix of RedisBackend/],
     ['a Cluster without nodes', { cluster: { nodes: [] } }, 'cluster.nodes', /at least one node/],
     ['an option that does not exist', { urls: [] }, 'urls', /unknown option/],

@@ -4,8 +4,10 @@ import { DiscoveryClient } from '@sd/discovery';
 import { ServiceRegistry } from '@sd/registry';
 import { getServiceClientToken } from './inject.ts';
 import {
+  checkAsyncOptions,
   checkClientSpec,
   checkModuleOptions,
+  checkScope,
   type DiscoveryModuleAsyncOptions,
   type DiscoveryModuleOptions,
   type DiscoveryModuleScope,
@@ -26,11 +28,13 @@ export class DiscoveryModule {
 
   /** The same with options that others provide, such as a `ConfigService`. */
   static forRootAsync(options: DiscoveryModuleAsyncOptions): DynamicModule {
+    checkAsyncOptions(options);
     return root(options);
   }
 
   /** Clients for one module, to be injected with `@InjectServiceClient()`. Needs a `forRoot()` that is global. */
   static forFeature(clients: readonly ServiceClientSpec[]): DynamicModule {
+    checkScope({ clients });
     const providers = clients.map(clientProvider);
     return { module: DiscoveryModule, providers, exports: providers.map(({ provide }) => provide) };
   }

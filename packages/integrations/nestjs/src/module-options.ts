@@ -1,6 +1,6 @@
 import type { FactoryProvider, ModuleMetadata } from '@nestjs/common';
 import { clientDefaultsSchema, type ServiceClientDefaults } from '@sd/client';
-import { validate, type DiscoveryBackend, type RegistryBackend } from '@sd/core';
+import { ConfigValidationError, validate, type DiscoveryBackend, type RegistryBackend } from '@sd/core';
 import type { DiscoveryClientOptions } from '@sd/discovery';
 import type { SelfCheck } from '@sd/health';
 import { checkProvidedService, type ProvidedService, type ServiceRegistryOptions } from '@sd/registry';
@@ -45,9 +45,23 @@ export type ServiceClientSpec = string | ({ readonly service: string } & Service
 /** @throws {ConfigValidationError} naming each wrong option */
 export function checkModuleOptions(options: DiscoveryModuleOptions): DiscoveryModuleOptions {
   validate('DiscoveryModule', optionsSchema, options);
-  const { service } = options;
-  if (service !== undefined) checkProvidedService('DiscoveryModule', asProvided(service));
-  return options;
+  const { service, backend } = options;
+  if (service === undefined) return options;
+  checkProvidedService('DiscoveryModule', asProvided(service));
+  if ('register' in backend) return options;
+  const received = `"${backend.name}", which only reads`;
+  const expected = 'one that can register, or no service';
+  throw new ConfigValidationError('DiscoveryModule', [{ field: 'backend', received, expected }]);
+}
+
+/** @throws {ConfigValidationError} naming each wrong option */
+export function checkScope(scope: DiscoveryModuleScope): void {
+  validate('DiscoveryModule', scopeSchema, scope);
+}
+
+/** @throws {ConfigValidationError} */
+export function checkAsyncOptions({ isGlobal, clients, useFactory }: DiscoveryModuleAsyncOptions): void {
+  validate('DiscoveryModule', asyncSchema, { isGlobal, clients, useFactory });
 }
 
 export function asProvided(service: string | ProvidedService): ProvidedService {
@@ -66,9 +80,20 @@ export function checkClientSpec(spec: ServiceClientSpec): {
 
 const anyOptions = v.optional(v.looseObject({}, 'an object of options'));
 
+const scope = {
+  isGlobal: v.optional(v.boolean('true or false')),
+  clients: v.optional(v.array(v.unknown(), 'an array of services')),
+};
+const scopeSchema = v.object(scope, 'an object');
+const asyncSchema = v.object(
+  { ...scope, useFactory: v.function('a function that returns the options') },
+  'an object with useFactory',
+);
+
 /** Those who take these know what may be in them. */
 const optionsSchema = v.strictObject(
   {
+    ...scope,
     backend: v.looseObject({}, 'a backend, e.g. new MemoryBackend()'),
     service: v.optional(v.unknown()),
     selfCheck: v.optional(
@@ -77,8 +102,6 @@ const optionsSchema = v.strictObject(
     registry: anyOptions,
     discovery: anyOptions,
     client: v.optional(clientDefaultsSchema),
-    isGlobal: v.optional(v.boolean('true or false')),
-    clients: v.optional(v.array(v.unknown(), 'an array of services')),
   },
   'an object with a backend',
 );

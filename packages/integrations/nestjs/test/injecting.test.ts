@@ -1,5 +1,6 @@
 import { Injectable, Module } from '@nestjs/common';
 import { ServiceClient } from '@sd/client';
+import type { DiscoveryBackend } from '@sd/core';
 import { DiscoveryClient } from '@sd/discovery';
 import { ServiceRegistry } from '@sd/registry';
 import { describe, expect, it } from 'vitest';
@@ -138,6 +139,15 @@ describe('a wrong option is named:', () => {
     ['an unknown field', () => DiscoveryModule.forRoot({ backend: backend(), service: weighty }), 'wait'],
     ['a name that is none', () => DiscoveryModule.forFeature(['a/b']), 'service'],
     ['an option of a client', () => DiscoveryModule.forFeature([{ service: 'a', retries: -1 }]), 'retries'],
+    [
+      'a backend that only reads',
+      () => DiscoveryModule.forRoot({ backend: readOnly(), service: 'orders' }),
+      'backend',
+    ],
+    // @ts-expect-error -- it needs a list
+    ['no list of clients', () => DiscoveryModule.forFeature('orders'), 'clients'],
+    // @ts-expect-error -- it needs one
+    ['no factory', () => DiscoveryModule.forRootAsync({}), 'useFactory'],
     ['a name to inject', () => InjectServiceClient(''), 'service'],
   ])('%s', (_what, make, field) => {
     expect(make).toThrow(expect.objectContaining({ code: 'ERR_SD_CONFIG', field }));
@@ -148,5 +158,8 @@ describe('a wrong option is named:', () => {
     await expect(makeApp({ imports: [root] })).rejects.toMatchObject({ code: 'ERR_SD_CONFIG' });
   });
 });
+
+const readOnly = (): DiscoveryBackend =>
+  new Proxy(makeBackend(), { has: (backend, key) => key !== 'register' && key in backend });
 
 const weighty = { service: 'orders', wait: 1 };
