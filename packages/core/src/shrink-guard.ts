@@ -12,8 +12,9 @@ export interface ShrinkGuardOptions {
 /**
  * Doubts a store that forgets many instances right after trouble: it was restarted without its data, failed over to a
  * lagging replica, or its providers have not yet come back. What it forgot is held until it is back, until another
- * instance is at its address, or until the store, asked again when the doubt is over, still denies it. Without trouble,
- * or when instances left one by one or drained first, nothing is held: a real scale to zero goes through.
+ * instance is at its address, or until the store, asked again when the doubt is over, still denies it. It may forget them
+ * in several steps: what counts is how many there were when the trouble was over. Without trouble, or when instances
+ * drained first, nothing is held: a real scale to zero goes through.
  */
 export class ShrinkGuard {
   readonly verifyAfterMs: number;
@@ -23,6 +24,8 @@ export class ShrinkGuard {
   #lostAt = -Infinity;
   #doubtedSince = -Infinity;
   #doubtUntil = -Infinity;
+  /** The most that took requests since the doubt began. */
+  #most = 0;
   /** The newest pause that is accounted for, by its end. */
   #pausedUntil = -Infinity;
 
@@ -49,6 +52,7 @@ export class ShrinkGuard {
   /** The store is back. @param monotonic milliseconds */
   recovered(monotonic: number): void {
     const briefly = monotonic - this.#lostAt < this.verifyAfterMs;
+    if (monotonic >= this.#doubtUntil) this.#most = 0;
     if (this.#held.size === 0 || !briefly) this.#doubtedSince = monotonic;
     // A watch that is cut again and again must not put off the verification for ever.
     this.#doubtUntil = Math.min(monotonic, this.#doubtedSince + 3 * this.verifyAfterMs) + this.verifyAfterMs;
@@ -62,7 +66,11 @@ export class ShrinkGuard {
   ): readonly ServiceInstance[] {
     const serving = known.filter(({ status }) => takesRequests(status));
     const missing = serving.filter(({ id }) => !next.has(id));
-    const suspicious = next.size === 0 || missing.length > serving.length * this.#share;
+    this.#most = Math.max(this.#most, serving.length);
+    const suspicious =
+      next.size === 0 ||
+      missing.length > serving.length * this.#share ||
+      (missing.length > 0 && next.size < this.#most * (1 - this.#share) && monotonic < this.#doubtUntil);
     if (suspicious) this.#notePause();
     const doubted =
       suspicious && monotonic < this.#doubtUntil

@@ -67,13 +67,24 @@ describe('a store that forgets instances right after it was lost', () => {
     expect(backend.lookups).toEqual([]);
   });
 
-  it('is believed when they leave one by one', async () => {
-    const { clock, ids, sees } = await startTroubled();
+  it('is doubted when it forgets them in steps, as soon as more than half are gone', async () => {
+    const { clock, following, ids, sees } = await startTroubled();
     for (let left = 10; left > 0; left -= 1) {
       await sees(...orderList(1, left));
       await clock.advance(100);
-      expect(ids()).toHaveLength(left);
+      expect(ids()).toHaveLength(Math.max(5, left));
     }
+    expect(following.view.held).toBe(4);
+  });
+
+  it('is believed when they leave one by one and others come', async () => {
+    const { clock, following, ids, sees } = await startTroubled();
+    for (let first = 1; first <= 11; first += 1) {
+      await sees(...orderList(first, first + 9));
+      await clock.advance(100);
+      expect(ids()).toEqual(idsOf(orderList(first, first + 9)));
+    }
+    expect(following.view.held).toBe(0);
   });
 
   it('is believed about instances that did not take requests any more', async () => {

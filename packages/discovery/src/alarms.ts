@@ -42,6 +42,7 @@ export class Alarms {
     if (this.#set.size > 0) return;
     this.#timer?.cancel(); // it would keep the process alive
     this.#timerAt = Infinity;
+    this.#hasWaited = false;
   }
 
   #arm(at: number, now: number): void {

@@ -91,7 +91,7 @@ export class ServiceEndpoints implements Disposable {
     return this.#target.nobody(this.#set);
   }
 
-  /** Hot path. A pick is being answered, and goes on until `done`, which is to be told so: an endpoint that streams hangs not. */
+  /** Hot path. A pick is being answered, and goes on until `done`, which is to be told so: whoever streams does not hang. */
   answered(endpoint: Endpoint): void {
     this.#target.pool.answered(endpoint);
   }

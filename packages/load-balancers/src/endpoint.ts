@@ -12,7 +12,7 @@ export interface Endpoint {
   readonly slot: number;
   /** Attempts that were started and have not ended. */
   readonly inFlight: number;
-  /** Those of them that were answered and go on: a body, a stream. It is not waited for anything. */
+  /** Those of them that were answered and go on: a body, a stream. Nothing of them is waited for. */
   readonly answering: number;
   /** Taken out of rotation for a while because attempts on it failed. */
   readonly ejected: boolean;
