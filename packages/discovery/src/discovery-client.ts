@@ -20,6 +20,7 @@ import {
   type Timer,
 } from '@sd/core';
 import {
+  noOutlierRules,
   serviceHealth,
   type AdvancedHealthChecker,
   type OutlierOptions,
@@ -140,7 +141,7 @@ export class DiscoveryClient implements AsyncDisposable {
       follow: options.follow ?? {},
       retryBudget: options.retryBudget ?? {},
       hedging: options.hedging === false ? undefined : (options.hedging ?? {}),
-      outliers: options.outliers === false ? noOutliers : (options.outliers ?? {}),
+      outliers: options.outliers === false ? noOutlierRules : (options.outliers ?? {}),
       breaker: options.breaker && { failureRate: 0.5, ...options.breaker },
       queue: options.queue ?? {},
       healthChecker: options.healthChecker,
@@ -418,14 +419,3 @@ const noOptions: CallOptions = Object.freeze({});
 
 /** Those that cannot have changed since they were checked: whoever calls often freezes them. */
 const checkedOptions = new WeakSet<CallOptions>();
-
-const noOutliers: OutlierOptions = {
-  consecutiveFailures: false,
-  consecutiveTimeouts: false,
-  connectFailures: false,
-  successRate: false,
-  deviation: false,
-  latency: false,
-  silence: false,
-  maxHoldOffMs: false,
-};

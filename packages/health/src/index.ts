@@ -30,7 +30,7 @@ export type { HealthSource } from './health-verdict.ts';
 export { LatencyHistogram } from './latency-histogram.ts';
 export { OutlierDetector, type OutlierDetectorOptions } from './outlier-detector.ts';
 export type { EjectionCause, EjectionReason, EndpointState, OutlierEvent } from './outlier-event.ts';
-export { outlierOptionsSchema, type OutlierOptions } from './outlier-options.ts';
+export { noOutlierRules, outlierOptionsSchema, type OutlierOptions } from './outlier-options.ts';
 export type { CheckFunction, OwnCheckInit, OwnCheckState, OwnHealth } from './own-check.ts';
 export { SelfCheck, type SelfCheckOptions } from './self-check.ts';
 export { serviceHealth, type ServiceHealth, type ServiceHealthOptions } from './service-health.ts';

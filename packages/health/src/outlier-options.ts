@@ -31,6 +31,18 @@ export interface OutlierOptions {
   readonly maxHoldOffMs?: number | false | undefined;
 }
 
+/** With these nobody is taken out. */
+export const noOutlierRules: OutlierOptions = Object.freeze({
+  consecutiveFailures: false,
+  consecutiveTimeouts: false,
+  connectFailures: false,
+  successRate: false,
+  deviation: false,
+  latency: false,
+  silence: false,
+  maxHoldOffMs: false,
+});
+
 export interface SuccessRateRule {
   /** The least share of the attempts that must succeed, above 0 to 1. Default: 0.8. */
   readonly least: number;

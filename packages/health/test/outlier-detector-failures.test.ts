@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { noOutlierRules } from '../src/outlier-options.ts';
 import { Detection } from './detection.ts';
 
 describe('an endpoint that fails', () => {
@@ -46,17 +47,7 @@ describe('an endpoint that fails', () => {
   });
 
   it('is not if no rule is on', () => {
-    const options = {
-      consecutiveFailures: false,
-      consecutiveTimeouts: false,
-      connectFailures: false,
-      successRate: false,
-      deviation: false,
-      latency: false,
-      silence: false,
-      maxHoldOffMs: false,
-    } as const;
-    const d = new Detection({ options });
+    const d = new Detection({ options: noOutlierRules });
     for (const outcome of ['error', 'timeout', 'connect-failure', 'cancelled'] as const)
       d.record(d.at(0), outcome, { times: 500, latencyMs: 10_000 });
     d.detector.holdOff(d.at(0), 1_000);
