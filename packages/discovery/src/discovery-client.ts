@@ -76,7 +76,10 @@ export interface DiscoveryClientOptions {
   readonly retryBudget?: Omit<RetryBudgetOptions, 'clock'> | undefined;
   /** When a second attempt is made beside one that is late, for idempotent calls. `false`: never. */
   readonly hedging?: HedgingOptions | false | undefined;
-  /** When an endpoint that fails, hangs or is slow is taken out of rotation; see `OutlierOptions` of `@sd/health`. `false`: never. */
+  /**
+   * When an endpoint that fails, hangs or is slow is taken out of rotation; see `OutlierOptions` of `@sd/health`.
+   * `false`: never.
+   */
   readonly outliers?: OutlierOptions | false | undefined;
   /** Refuses calls to a service while most of them fail. Default: never; a retry budget and ejections do. */
   readonly breaker?: BreakerOptions | undefined;
@@ -208,7 +211,10 @@ export class DiscoveryClient implements AsyncDisposable {
     return this.#services.get(service)?.pool.set(strategy, filter).explain();
   }
 
-  /** Asks layers of your own anew, without waiting for the next snapshot: what they go by has changed. Default: all services. */
+  /**
+   * Asks layers of your own anew, without waiting for the next snapshot: what they go by has changed.
+   * @param service that is in use; default: all that are
+   */
   refresh(service?: string): void {
     for (const [name, { pool }] of this.#services)
       if (service === undefined || name === service) pool.refresh();

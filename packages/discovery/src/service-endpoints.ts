@@ -91,7 +91,9 @@ export class ServiceEndpoints implements Disposable {
     return this.#target.nobody(this.#set);
   }
 
-  /** Hot path. A pick is being answered, and goes on until `done`, which is to be told so: whoever streams does not hang. */
+  /**
+   * Hot path. A pick is being answered, and goes on until `done`, which is to be told so: whoever streams does not hang.
+   */
   answered(endpoint: Endpoint): void {
     this.#target.pool.answered(endpoint);
   }

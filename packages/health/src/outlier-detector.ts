@@ -80,7 +80,7 @@ export class OutlierDetector implements Disposable {
 
   /**
    * Hot path. An attempt ended, and the pool has been told (`finish`), so that it is not in flight any more.
-   * @param outcome `cancelled` only when it was given up when it was late, as when another attempt of the same call had won
+   * @param outcome `cancelled` only when it was late and given up, as when a later attempt of the same call had won
    * @param latencyMs from its start to its end; NaN where that says nothing, as for a stream
    * @param now of the clock, where you have just read it
    */

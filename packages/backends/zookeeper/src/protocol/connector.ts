@@ -12,7 +12,7 @@ export interface ConnectorOptions {
   readonly servers: readonly Server[];
   readonly tls?: TlsOptions | undefined;
   readonly auth?: Auth | undefined;
-  /** For one round over all servers, in milliseconds; half a session where that is shorter, so that a second round is in time. */
+  /** For one round over all servers, in milliseconds; at most half a session, so that a second round is in time. */
   readonly timeoutMs: number;
   readonly clock: Clock;
   readonly rng?: Rng | undefined;
