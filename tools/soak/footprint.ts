@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, readlinkSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** What a process holds, after everything that can go is gone. */
@@ -22,15 +22,26 @@ export async function footprint(listeners: () => number): Promise<Footprint> {
   return {
     heapBytes: process.memoryUsage().heapUsed,
     resources: process.getActiveResourcesInfo().length,
-    files: openFiles(),
+    files: openFiles().length,
     listeners: listeners(),
   };
 }
 
-function openFiles(): number {
+/** What is open, e.g. `19 -> socket:[14404299]`; nothing where the system does not tell. */
+export function openFiles(): string[] {
+  const folder = '/proc/self/fd';
   try {
-    return readdirSync('/proc/self/fd').length;
+    return readdirSync(folder).map((number) => `${number} -> ${targetOf(`${folder}/${number}`)}`);
   } catch {
-    return 0;
+    return [];
+  }
+}
+
+/** The file that lists them is gone when it is asked for. */
+function targetOf(link: string): string {
+  try {
+    return readlinkSync(link);
+  } catch {
+    return 'gone';
   }
 }

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { footprint, type Footprint } from './footprint.ts';
+import { footprint, openFiles, type Footprint } from './footprint.ts';
 import { slope } from './slope.ts';
 
 export interface SoakOptions {
@@ -86,6 +86,7 @@ export async function soak(before: Footprint, options: SoakOptions): Promise<voi
     ...Object.entries(left).flatMap(([what, count]) =>
       count > 0 ? [`${count} ${what} are left after the end`] : [],
     ),
+    ...(left.files > 0 ? [`open are ${openFiles().join(', ')}`] : []),
   ];
   const heapMb = of('heapBytes').map((bytes) => Number((bytes / 2 ** 20).toFixed(2)));
   const report: SoakReport = {
