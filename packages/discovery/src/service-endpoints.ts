@@ -113,7 +113,9 @@ export class ServiceEndpoints implements Disposable {
     wasAnswered = false,
   ): void {
     this.#target.giveBack(endpoint, outcome, latencyMs, wasAnswered);
-    if (outcome !== 'cancelled') this.#target.judge(endpoint, outcome, latencyMs);
+    // How long a stream took says nothing, so neither does its end show that it had begun after an ejection.
+    const isOfBefore = Number.isNaN(latencyMs) && endpoint.ejected && reason !== 'probe';
+    if (outcome !== 'cancelled' && !isOfBefore) this.#target.judge(endpoint, outcome, latencyMs);
     if (telemetry.attempt.hasSubscribers) this.#trace(endpoint, outcome, latencyMs, reason);
   }
 

@@ -88,6 +88,27 @@ describe('the endpoints of an open service', () => {
     expect(portsOf(3)).toContain(1);
   });
 
+  it('are not back for a stream from before they were ejected', async () => {
+    const { endpoints, clock } = await openOrders();
+    const [bad] = endpoints.matching;
+    if (bad === undefined) throw new Error('nobody is there');
+    let isStreaming = false;
+    while (!bad.ejected) {
+      const endpoint = endpoints.pick();
+      if (endpoint === bad && !isStreaming) isStreaming = true;
+      else if (endpoint !== undefined) endpoints.done(endpoint, endpoint === bad ? 'error' : 'ok', 1);
+    }
+    await clock.advance(10_000); // it is about to be probed
+
+    endpoints.done(bad, 'ok', Number.NaN);
+    expect(bad.ejected).toBe(true);
+
+    let probed = endpoints.pick({ ...anyRequest, mayProbe: true });
+    while (probed !== bad) probed = endpoints.pick({ ...anyRequest, mayProbe: true });
+    endpoints.done(bad, 'ok', Number.NaN, endpoints.reason);
+    expect(bad.ejected).toBe(false);
+  });
+
   it('are learned of when they change, until the listener is stopped or all is closed', async () => {
     const { endpoints, publish, clock } = await openOrders();
     const seen: number[] = [];
