@@ -23,10 +23,15 @@ const sidebar: Record<string, DefaultTheme.SidebarItem[]> = {
       ['Strategies and layers', '/own-strategies-and-layers'],
     ]),
     ...packages('/packages/'),
-    group('The project', [
-      ['Contributing', '/contributing'],
+    group('Proof', [
       ['Simulator', '/simulator'],
+      ['Chaos', '/chaos'],
+      ['Fuzz', '/fuzz'],
+      ['Soak', '/soak'],
+      ['Sizes', '/sizes'],
+      ['Licences', '/licences'],
     ]),
+    group('The project', [['Contributing', '/contributing']]),
   ],
   '/api/': packages('/api/@sd/'),
 };

@@ -13,7 +13,7 @@ export interface BenchTable {
 /** A file that gets each printed table as a line of JSON: how `npm run bench` gathers what its programs print. */
 export const recordVariable = 'SD_BENCH_RECORD';
 
-/** Prints a Markdown table: the first column is text, the others are figures. */
+/** Prints a Markdown table: the first column is text, the others are figures, unless none of their cells is one. */
 export function printTable(
   title: string,
   heads: readonly string[],
@@ -23,12 +23,15 @@ export function printTable(
   const widths = heads.map((head, column) =>
     Math.max(4, head.length, ...texts.map((row) => (row[column] ?? '').length)),
   );
+  const isText = heads.map(
+    (_, column) => column === 0 || !texts.some((row) => /^\W{0,2}\d/.test(row[column] ?? '')),
+  );
   const line = (cells: readonly string[]): string =>
-    `| ${widths.map((width, column) => pad(cells[column] ?? '', width, column)).join(' | ')} |`;
+    `| ${widths.map((width, column) => pad(cells[column] ?? '', width, isText[column])).join(' | ')} |`;
   console.log(`\n## ${title}\n`);
   console.log(line(heads));
   console.log(
-    line(widths.map((width, column) => (column === 0 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`))),
+    line(widths.map((width, column) => (isText[column] ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`))),
   );
   for (const row of texts) console.log(line(row));
   const record = process.env[recordVariable];
@@ -51,6 +54,6 @@ export function figure(value: number): string {
   return value.toFixed(Math.abs(value) < 10 ? 2 : 1);
 }
 
-function pad(cell: string, width: number, column: number): string {
-  return column === 0 ? cell.padEnd(width) : cell.padStart(width);
+function pad(cell: string, width: number, isText = false): string {
+  return isText ? cell.padEnd(width) : cell.padStart(width);
 }

@@ -8,6 +8,8 @@ export function pageOf(file: string): string | undefined {
   if (file === 'CONTRIBUTING.md') return 'contributing.md';
   if (file === 'apps/demo/README.md') return 'demo.md';
   if (file === 'tools/sim/README.md') return 'simulator.md';
+  const [, proof] = /^tools\/(chaos|fuzz|soak)\/README\.md$/.exec(file) ?? [];
+  if (proof !== undefined) return `${proof}.md`;
   if (file.startsWith('docs/') && file.endsWith('.md')) return file.slice('docs/'.length);
   const [, name] = /^packages\/(?:(?:backends|integrations)\/)?([^/]+)\/README\.md$/.exec(file) ?? [];
   return name && `packages/${name}.md`;

@@ -3,7 +3,7 @@ import type { Pauses } from './pauses.ts';
 import { addressOf, type ServiceInstance } from './service-instance.ts';
 
 export interface ShrinkGuardOptions {
-  /** Share of the instances, 0 to 1: more than this gone at once is suspicious. Default: 0.5. */
+  /** Share of the instances, 0 to 1: more than this gone is suspicious. Default: 0.5. */
   readonly share?: number | undefined;
   /** How long after trouble with the store a shrinking is doubted, in milliseconds. Default: 15,000. */
   readonly verifyAfterMs?: number | undefined;

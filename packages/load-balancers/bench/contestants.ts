@@ -114,11 +114,12 @@ function fiftyInFlight(n: number): (count: number) => void {
   };
 }
 
-/** Every layer is on: none changes who is picked here, each is asked. */
+/** Every layer is on, and asked; only that of zones changes who is picked here. */
 export function poolWithAllLayers(n: number): EndpointPool {
   const pool = new EndpointPool({
     service: 'orders',
     zone: 'zone-0',
+    zoneAware: true,
     subset: { client: 'shop-1', size: 1_000_000 },
     slowStart: { windowMs: 10_000, requests: 10 },
     maxInFlight: 2 ** 30,

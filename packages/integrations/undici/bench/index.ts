@@ -1,4 +1,4 @@
-import { chosenParts, isQuick } from '../../../../tools/bench/command-line.ts';
+import { chosenParts, hasFlag, isQuick } from '../../../../tools/bench/command-line.ts';
 import { Program } from '../../../../tools/bench/program.ts';
 import { median, quantile } from '../../../../tools/bench/statistics.ts';
 import { figure, printMachine, printTable } from '../../../../tools/bench/table.ts';
@@ -13,7 +13,9 @@ const baselines = { request: 'request: Pools by hand', fetch: 'fetch: Pools by h
 
 // A part is what names of contestants begin with: `request`, `fetch`.
 const [only = ''] = chosenParts;
-const names = (Object.keys(contestants) as ContestantName[]).filter((name) => name.startsWith(only));
+const names = (Object.keys(contestants) as ContestantName[]).filter(
+  (name) => name.startsWith(only) && (name.includes('@sd') || !hasFlag('no-peers')),
+);
 await using servers = new Program<ServersTasks>(new URL('servers.program.ts', import.meta.url));
 const ports = await servers.ask('start', { count: 3 });
 const measured = new Map(names.map((name) => [name, [] as { perSecond: number; cpuUs: number }[]]));
