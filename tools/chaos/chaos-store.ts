@@ -10,7 +10,7 @@ export interface ChaosStore extends AsyncDisposable {
   kill(): Promise<void>;
   /** Resolves when it serves again. */
   start(options: { readonly keepData: boolean }): Promise<void>;
-  freeze(): void;
+  freeze(): Promise<void> | void;
   thaw(): void;
   /** Puts these instances into the store, and no others, where instances do not do that themselves. */
   publish?(entries: readonly PublishedEntry[]): Promise<void>;

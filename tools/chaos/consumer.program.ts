@@ -41,6 +41,8 @@ subscribe('tracing:sd:attempt:start', (message) => {
 });
 
 const mostBehindMs = 500;
+/** Of one who cancels: about what an answer takes. */
+const patienceMs = 2;
 const underWay = new Set<Promise<void>>();
 const leaving = new AbortController();
 void program.leaving.then(() => leaving.abort());
@@ -67,9 +69,17 @@ program.end();
 
 async function callOnce(): Promise<void> {
   const call = ++calls;
-  history.write({ kind: 'call', call });
+  const method = call % 5 === 0 ? 'POST' : 'GET';
+  const caller = new AbortController();
+  const cancel = (): void => {
+    history.write({ kind: 'cancelled', call });
+    caller.abort();
+  };
+  const patience = call % 7 === 0 ? setTimeout(cancel, patienceMs) : undefined;
+  history.write({ kind: 'call', call, method });
   try {
-    const { instance } = await orders.get(`/orders/${call}`);
+    const path = `/orders/${assignment.who}/${call}`;
+    const { instance } = await orders.request(method, path, { signal: caller.signal });
     history.write({ kind: 'answered', call, port: instance.port });
   } catch (error) {
     const code: unknown = Reflect.get(Object(error), 'code');
@@ -79,6 +89,8 @@ async function callOnce(): Promise<void> {
       code: typeof code === 'string' ? code : undefined,
       text: String(error),
     });
+  } finally {
+    clearTimeout(patience);
   }
 }
 

@@ -77,7 +77,7 @@ class Perpetrator {
         });
       case 'freeze-store':
         return this.#during(fault, ['store'], async () => {
-          store.freeze();
+          await store.freeze();
           await wait(fault.forMs);
           store.thaw();
         });

@@ -36,6 +36,8 @@ export type Happening =
   /** Its server accepts nothing from now on. */
   | { readonly kind: 'closing' }
   | { readonly kind: 'drained' }
+  /** What a POST asked for was done. */
+  | { readonly kind: 'done'; readonly order: string }
   // What consumers say.
   | {
       readonly kind: 'view';
@@ -45,7 +47,9 @@ export type Happening =
       readonly ports: readonly number[];
       readonly serving: readonly number[];
     }
-  | { readonly kind: 'call'; readonly call: number }
+  | { readonly kind: 'call'; readonly call: number; readonly method: Method }
+  /** By its caller. */
+  | { readonly kind: 'cancelled'; readonly call: number }
   | { readonly kind: 'attempt'; readonly call: number; readonly port: number; readonly as: string }
   | { readonly kind: 'answered'; readonly call: number; readonly port: number }
   | {
@@ -91,6 +95,9 @@ export type FaultName =
   | 'scale-to-zero';
 
 export type Role = 'provider' | 'consumer';
+
+/** A POST must not be done twice. */
+export type Method = 'GET' | 'POST';
 
 /** Milliseconds that can be compared between the processes of a machine. */
 export const now = (): number => Number(process.hrtime.bigint()) / 1e6;

@@ -12,7 +12,10 @@ const program = new MemberProgram();
 const { history, assignment } = program;
 const { place, port, seed } = assignment;
 
-const server = createServer((_request, response) => response.end(assignment.who)).listen(port, '127.0.0.1');
+const server = createServer(({ method, url = '' }, response) => {
+  if (method === 'POST') history.write({ kind: 'done', order: url });
+  response.end(assignment.who);
+}).listen(port, '127.0.0.1');
 await once(server, 'listening');
 history.write({ kind: 'listening', port });
 const close = server.close.bind(server);

@@ -79,8 +79,10 @@ function cluster(name: 'etcd' | 'zookeeper', start: () => Promise<Cluster>): Sto
           await servers.kill();
           await servers.start({ keepData });
         },
-        // Who leads is known without asking: by the last that was killed, or any of them.
-        freeze: () => leader.freeze(),
+        async freeze() {
+          leader = await servers.leader();
+          leader.freeze();
+        },
         thaw: () => leader.thaw(),
       };
     },

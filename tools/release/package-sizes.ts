@@ -49,6 +49,21 @@ export function sizeTable(sizes: readonly PackageSize[]): string {
   return markdownTable([head, ...rows], true);
 }
 
+/** One line for each package of which the table says something else, by more than a tenth. */
+export function outdatedSizes(
+  table: string,
+  sizes: readonly Pick<PackageSize, 'name' | 'packed'>[],
+): readonly string[] {
+  return sizes.flatMap(({ name, packed }) => {
+    const [, told] = new RegExp(`\\| \`${name}\` +\\| +([\\d,]+) kB`).exec(table) ?? [];
+    const bytes = 1_000 * Number(told?.replaceAll(',', ''));
+    if (Math.abs(packed - bytes) <= 0.1 * packed + 1_000) return [];
+    return [
+      `docs/sizes.md says ${told ?? 'no'} kB of ${name}, which has ${kilobytes(packed)}: npm run sizes`,
+    ];
+  });
+}
+
 /** As npm counts them: a thousand bytes. */
 export function kilobytes(bytes: number): string {
   return `${Math.round(bytes / 1_000).toLocaleString('en')} kB`;

@@ -1,12 +1,12 @@
 // Whether each package stays within its limits of size and dependencies (size-budget.json), and whether the licences of
-// what comes with them are allowed and all in docs/licences.md. With --write brings docs/sizes.md and docs/licences.md up
+// what comes with them are allowed and all in docs/licences.md, and whether docs/sizes.md is about right. With --write brings docs/sizes.md and docs/licences.md up
 // to date. Needs a build and no network.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { withSection } from '../docs/section.ts';
 import { publishedPackages, root } from '../workspace.ts';
 import { licenceProblems, licenceTable } from './licences.ts';
-import { measureSizes, sizeTable, type PackageSize } from './package-sizes.ts';
+import { measureSizes, outdatedSizes, sizeTable, type PackageSize } from './package-sizes.ts';
 import { readLock, type Dependency } from './production-dependencies.ts';
 import { budgetProblems, readBudgets } from './size-budget.ts';
 
@@ -20,7 +20,11 @@ if (process.argv.includes('--write')) {
   writeFileSync(join(root, 'docs/sizes.md'), await withSection('docs/sizes.md', 'sizes', sizeTable(sizes)));
 }
 
-const problems = [...budgetProblems(sizes, readBudgets()), ...licenceProblems([...users.keys()])];
+const problems = [
+  ...budgetProblems(sizes, readBudgets()),
+  ...outdatedSizes(readFileSync(join(root, 'docs/sizes.md'), 'utf8'), sizes),
+  ...licenceProblems([...users.keys()]),
+];
 if (readFileSync(join(root, 'docs/licences.md'), 'utf8') !== licences) {
   problems.push('docs/licences.md is out of date: npm run sizes writes it');
 }

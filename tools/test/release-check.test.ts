@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { isAllowed, licenceProblems } from '../release/licences.ts';
+import { outdatedSizes } from '../release/package-sizes.ts';
 import { productionDependencies, type Lock } from '../release/production-dependencies.ts';
 import { budgetProblems, readBudgets } from '../release/size-budget.ts';
 import { publishedPackages } from '../workspace.ts';
@@ -17,6 +18,20 @@ it('fails a package that exceeds its limits, or has none', () => {
   expect(problems(1, 0, '@sd/b')).toEqual([
     'size-budget.json has no limits for @sd/b',
     'size-budget.json has limits for @sd/a, which is not published',
+  ]);
+});
+
+it('fails where the table of sizes is more than a tenth off', () => {
+  const table = '| `@sd/a` | 1,000 kB | 2 kB |\n| `@sd/ab` | 7 kB | 2 kB |';
+  const problems = (packed: number, name = '@sd/a') => outdatedSizes(table, [{ name, packed }]);
+
+  expect(problems(1_050_000)).toEqual([]);
+  expect(problems(7_000, '@sd/ab')).toEqual([]);
+  expect(problems(1_200_000)).toEqual([
+    'docs/sizes.md says 1,000 kB of @sd/a, which has 1,200 kB: npm run sizes',
+  ]);
+  expect(problems(5_000, '@sd/c')).toEqual([
+    'docs/sizes.md says no kB of @sd/c, which has 5 kB: npm run sizes',
   ]);
 });
 

@@ -1,7 +1,7 @@
 import { pace } from '../pace.ts';
 import { followedAt, troublesOf } from './affairs.ts';
 import { bounds } from './bounds.ts';
-import { overlaps, type Call, type Consumer, type Facts, type Interval, type Provider } from './facts.ts';
+import { overlaps, type Consumer, type Facts, type Interval, type Provider } from './facts.ts';
 import type { Invariant } from './violation.ts';
 
 export const callsKeepTheirDeadline: Invariant = {
@@ -30,8 +30,9 @@ export const failuresHaveCodes: Invariant = {
   isTimed: false,
   violations: (facts) => [
     ...facts.consumers.flatMap(({ who, calls }) =>
-      calls.flatMap(({ call, to, failure }) => {
-        if (failure === undefined || failure.code?.startsWith('ERR_SD_') === true) return [];
+      calls.flatMap(({ call, to, failure, cancelledAt }) => {
+        if (failure === undefined || cancelledAt < Infinity || failure.code?.startsWith('ERR_SD_') === true)
+          return [];
         return [{ t: to, who, text: `call ${call} failed with ${String(failure.code)}: ${failure.text}` }];
       }),
     ),
@@ -48,7 +49,8 @@ export const failuresHaveCodes: Invariant = {
  * A call must not fail while somebody was there for all of it: alive, not frozen, in the view of its consumer as one that
  * takes requests, and not spared for what it or its predecessor at the same address did a moment ago. Right after a time
  * without anybody a call may fail that meets somebody dead: its retry is paid from a budget, which is then spent. And a call
- * whose consumer was frozen meanwhile may be past its deadline before it can look for the answer.
+ * whose consumer was frozen meanwhile may be past its deadline before it can look for the answer. A POST that may have been
+ * done is not repeated.
  */
 export const callsSucceed: Invariant = {
   name: 'no call fails while a healthy provider can be reached',
@@ -58,6 +60,8 @@ export const callsSucceed: Invariant = {
       const failed = consumer.calls.filter(
         (call) =>
           call.failure !== undefined &&
+          call.cancelledAt === Infinity &&
+          call.method === 'GET' &&
           call.to <= Math.min(facts.overAt, consumer.toldAt) &&
           !consumer.frozen.some((interval) => overlaps(interval, call)),
       );
@@ -87,7 +91,13 @@ export const callsSucceed: Invariant = {
     }),
 };
 
-function isGoodFor(call: Call, provider: Provider, consumer: Consumer, { providers }: Facts): boolean {
+/** Whether it was there for all of that span, as far as the consumer can know. */
+export function isGoodFor(
+  call: Interval,
+  provider: Provider,
+  consumer: Consumer,
+  { providers }: Facts,
+): boolean {
   const { port, listeningAt, goneAt, frozen } = provider;
   if (listeningAt > call.from || goneAt <= call.to) return false;
   const recently = { from: call.from - bounds.ejectedMs, to: call.to };

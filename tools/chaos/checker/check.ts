@@ -1,5 +1,6 @@
 import type { HistoryEvent } from '../history.ts';
 import { living } from './affairs.ts';
+import { cancelledCallsEnd, postsAreDoneOnce, retriesArePaid, retriesGoElsewhere } from './attempts.ts';
 import { busyMs } from './bounds.ts';
 import {
   callsKeepTheirDeadline,
@@ -19,6 +20,10 @@ export const invariants: readonly Invariant[] = [
   callsKeepTheirDeadline,
   callsSucceed,
   failuresHaveCodes,
+  retriesGoElsewhere,
+  retriesArePaid,
+  postsAreDoneOnce,
+  cancelledCallsEnd,
   viewsComeBack,
   nobodyIsDoubled,
   theGoneVanish,

@@ -1,4 +1,4 @@
-import type { FaultName, HistoryEvent, Role } from '../history.ts';
+import type { FaultName, HistoryEvent, Method, Role } from '../history.ts';
 
 /** What a history says, arranged by what it is about. Times are those of the history. */
 export interface Facts {
@@ -14,6 +14,8 @@ export interface Facts {
   readonly overAt: number;
   /** The longest time for which a process could not run that should have, in milliseconds. */
   readonly stalledMs: number;
+  /** What was done for POSTs, by whom. */
+  readonly done: readonly { readonly t: number; readonly who: string; readonly order: string }[];
   /** Ports that a fresh client found. */
   readonly listed: ReadonlyMap<'calm' | 'ended', readonly number[]>;
 }
@@ -70,6 +72,9 @@ export interface View extends Interval {
 
 export interface Call extends Interval {
   readonly call: number;
+  readonly method: Method;
+  /** Infinity: its caller waited for it. */
+  readonly cancelledAt: number;
   readonly attempts: readonly { readonly t: number; readonly port: number; readonly as: string }[];
   /** Undefined: it answered, or has not ended. */
   readonly failure: { readonly code: string | undefined; readonly text: string } | undefined;
@@ -114,6 +119,7 @@ export function factsOf(history: readonly HistoryEvent[]): Facts {
     calmAt: timeOf('calm'),
     overAt,
     stalledMs: longestStall(history),
+    done: history.flatMap((event) => (event.kind === 'done' ? [event] : [])),
     listed: new Map(history.flatMap((event) => (event.kind === 'listed' ? [[event.when, event.ports]] : []))),
   };
 }
@@ -189,12 +195,17 @@ function callsOf(own: readonly HistoryEvent[]): readonly Call[] {
       event.kind === 'answered' || event.kind === 'failed' ? [[event.call, event] as const] : [],
     ),
   );
+  const cancelled = new Map(
+    own.flatMap((event) => (event.kind === 'cancelled' ? [[event.call, event.t] as const] : [])),
+  );
   return own.flatMap((event) => {
     if (event.kind !== 'call') return [];
     const end = ends.get(event.call);
     return [
       {
         call: event.call,
+        method: event.method,
+        cancelledAt: cancelled.get(event.call) ?? Infinity,
         from: event.t,
         to: end?.t ?? Infinity,
         attempts: attempts.get(event.call) ?? [],

@@ -33,7 +33,11 @@ describe('a history that is as it should be', () => {
   });
 
   it('has a consumer that was killed amid a call, and another in its place', () => {
-    const history = new MadeHistory().plus(4_999, 'consumer-1.1', { kind: 'call', call: 9_999 });
+    const history = new MadeHistory().plus(4_999, 'consumer-1.1', {
+      kind: 'call',
+      call: 9_999,
+      method: 'GET',
+    });
     expect(broken(history.killedConsumer(1, 5_000, 3_000))).toEqual([]);
   });
 
@@ -42,6 +46,21 @@ describe('a history that is as it should be', () => {
     history.fault('freeze-consumer', 'consumer-1.1', 5_000, 9_000).fault('kill-store', 'store', 5_500, 8_500);
     history.view(5_550, 'consumer-2.1', allPorts, 'stale').view(8_600, 'consumer-2.1', allPorts);
     history.failedCall(4_990, 9_010, 'ERR_SD_DEADLINE_EXCEEDED');
+    expect(broken(history)).toEqual([]);
+  });
+
+  it('has a call that was repeated elsewhere, one that was cancelled, and a POST that was done and failed', () => {
+    const history = new MadeHistory().call(5_000, { attempts: [first!, second!], answered: 5_060 });
+    history.call(5_100, { attempts: [first!], cancelled: 5_102, failed: 5_103 });
+    history.call(5_200, { method: 'POST', attempts: [first!], failed: 5_290 });
+    history.plus(5_201, 'provider-1.1', { kind: 'done', order: '/orders/consumer-1.1/105200' });
+    expect(broken(history)).toEqual([]);
+  });
+
+  it('has a call that was sent to the same instance again when all others were gone', () => {
+    const history = new MadeHistory().killed('provider-3.1', 4_000, 500);
+    history.fault('freeze-provider', 'provider-2.1', 4_000, 6_000);
+    history.call(5_000, { attempts: [first!, second!, first!], answered: 5_060 });
     expect(broken(history)).toEqual([]);
   });
 
@@ -72,13 +91,35 @@ const planted: Readonly<Record<string, () => MadeHistory>> = {
 
   'no call lasts longer than its deadline': () =>
     new MadeHistory()
-      .plus(5_000, 'consumer-1.1', { kind: 'call', call: 9_999 })
+      .plus(5_000, 'consumer-1.1', { kind: 'call', call: 9_999, method: 'GET' })
       .plus(9_000, 'consumer-1.1', { kind: 'answered', call: 9_999, port: first! }),
 
   'no call fails while a healthy provider can be reached': () => new MadeHistory().failedCall(5_000, 5_100),
 
   'every failure has a code of its own': () =>
     allFrozen(new MadeHistory()).failedCall(5_100, 5_200, 'ECONNRESET'),
+
+  'a retry or hedge goes to another instance while there is one': () =>
+    new MadeHistory().call(5_000, { attempts: [first!, second!, first!], answered: 5_060 }),
+
+  'retries and hedges stay within their budget': () => {
+    const history = new MadeHistory();
+    for (let n = 0; n < 20; n += 1)
+      history.call(5_000 + n, { attempts: [first!, second!, third!], answered: 5_060 });
+    return history;
+  },
+
+  'what is not idempotent is done once at most': () =>
+    new MadeHistory()
+      .plus(5_000, 'provider-1.1', { kind: 'done', order: '/orders/consumer-1.1/7' })
+      .plus(5_500, 'provider-2.1', { kind: 'done', order: '/orders/consumer-1.1/7' }),
+
+  'a call that is cancelled ends at once, and begins nothing more': () =>
+    new MadeHistory().call(5_000, {
+      attempts: [first!],
+      cancelled: 5_100,
+      failed: 5_110 + bounds.deadlineSlackMs,
+    }),
 
   'after the last fault every view is live and has everybody who lives': () =>
     new MadeHistory().view(20_000, 'consumer-2.1', [first!, second!]),
@@ -207,7 +248,7 @@ describe('what is no violation, though it looks like one', () => {
     const lasting = (ms: number) =>
       new MadeHistory()
         .fault('freeze-consumer', 'consumer-1.1', 5_000, 9_000)
-        .plus(4_900, 'consumer-1.1', { kind: 'call', call: 9_999 })
+        .plus(4_900, 'consumer-1.1', { kind: 'call', call: 9_999, method: 'GET' })
         .plus(4_900 + ms, 'consumer-1.1', { kind: 'answered', call: 9_999, port: first! });
     expect(broken(lasting(4_200))).toEqual([]);
     expect(broken(lasting(8_200))).toEqual(['no call lasts longer than its deadline']);

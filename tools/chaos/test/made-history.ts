@@ -1,4 +1,4 @@
-import type { Happening, HistoryEvent } from '../history.ts';
+import type { Happening, HistoryEvent, Method } from '../history.ts';
 import { pace } from '../pace.ts';
 
 /** When what happens in a history that is made up, in milliseconds. */
@@ -65,9 +65,25 @@ export class MadeHistory {
     return this.plus(t, who, { kind: 'view', state, held: 0, ports, serving: ports });
   }
 
+  /** A call of the first consumer, to these ports one a millisecond. */
+  call(from: number, made: MadeCall): this {
+    const call = 100_000 + from;
+    const { method = 'GET', attempts, cancelled, answered, failed } = made;
+    const who = 'consumer-1.1';
+    this.plus(from, who, { kind: 'call', call, method });
+    for (const [index, port] of attempts.entries())
+      this.plus(from + index, who, { kind: 'attempt', call, port, as: index === 0 ? 'first' : 'retry' });
+    if (cancelled !== undefined) this.plus(cancelled, who, { kind: 'cancelled', call });
+    if (answered !== undefined)
+      this.plus(answered, who, { kind: 'answered', call, port: attempts.at(-1) ?? 0 });
+    const code = cancelled === undefined ? 'ERR_SD_CONNECTION' : undefined;
+    if (failed !== undefined) this.plus(failed, who, { kind: 'failed', call, code, text: 'it failed' });
+    return this;
+  }
+
   failedCall(from: number, to: number, code: string | undefined = 'ERR_SD_CONNECTION'): this {
     const call = 100_000 + from;
-    this.plus(from, 'consumer-1.1', { kind: 'call', call });
+    this.plus(from, 'consumer-1.1', { kind: 'call', call, method: 'GET' });
     return this.plus(to, 'consumer-1.1', { kind: 'failed', call, code, text: 'it failed' });
   }
 
@@ -93,6 +109,15 @@ export class MadeHistory {
   }
 }
 
+/** When what became of it. */
+interface MadeCall {
+  readonly method?: Method;
+  readonly attempts: readonly number[];
+  readonly cancelled?: number;
+  readonly answered?: number;
+  readonly failed?: number;
+}
+
 /** What a consumer does from its start until it is told to end. */
 function consumerLife(who: string, from = 0): readonly HistoryEvent[] {
   const count = Math.floor((times.over - from - 300) / pace.callEveryMs);
@@ -101,7 +126,7 @@ function consumerLife(who: string, from = 0): readonly HistoryEvent[] {
     const call = index + 1;
     const port = allPorts[index % allPorts.length] ?? 0;
     return [
-      at(t, who, { kind: 'call', call }),
+      at(t, who, { kind: 'call', call, method: 'GET' }),
       at(t, who, { kind: 'attempt', call, port, as: 'first' }),
       at(t + 5, who, { kind: 'answered', call, port }),
     ];
