@@ -3,6 +3,7 @@ import * as v from 'valibot';
 import { isAbsolute } from './http-request.ts';
 import type { HttpTransport } from './http-transport.ts';
 import { headerName, headersSchema } from './request-options.ts';
+import type { TransportFactory } from './service-client.ts';
 
 const { strategy, filter, deadlineMs, attemptTimeoutMs, retries, hedge } = callOptionsSchema.entries;
 const pathText = 'a path such as "/api/v1"';
@@ -22,7 +23,12 @@ const options = v.strictObject(
     deadlineHeader: v.optional(v.union([v.literal(false), headerName], 'the name of a header, or false')),
     connectTimeoutMs: deadlineMs,
     https: v.optional(v.looseObject({}, "an object of got's https options")),
-    transport: v.optional(v.custom<HttpTransport>(isTransport, 'a transport, e.g. undiciTransport()')),
+    transport: v.optional(
+      v.custom<HttpTransport | TransportFactory>(
+        isTransport,
+        'a transport, e.g. undiciTransport(), or a function that makes one',
+      ),
+    ),
     strategy,
     filter,
     deadlineMs,
@@ -50,6 +56,7 @@ export const clientOptionsSchema = v.pipe(
 );
 
 function isTransport(value: unknown): boolean {
+  if (typeof value === 'function') return true;
   return typeof value === 'object' && value !== null && 'exchange' in value && 'open' in value;
 }
 

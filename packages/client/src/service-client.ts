@@ -55,10 +55,13 @@ export interface ServiceClientOptions extends Pick<
   readonly https?: HttpsOptions | undefined;
   /**
    * What sends the requests; the two options above are its own, then. Whoever made it closes it, and it may serve several
-   * clients. Default: got.
+   * clients. Of a function the client gets one of its own, and closes it. Default: got.
    */
-  readonly transport?: HttpTransport | undefined;
+  readonly transport?: HttpTransport | TransportFactory | undefined;
 }
+
+/** Makes a transport for one client: `(discovery) => undiciTransport({ discovery })`. */
+export type TransportFactory = (discovery: DiscoveryClient) => HttpTransport;
 
 /** What clients of several services may have in common. */
 export type ServiceClientDefaults = Omit<ServiceClientOptions, 'service' | 'discovery'>;
@@ -72,6 +75,7 @@ export class ServiceClient implements AsyncDisposable {
   readonly #deadlineHeader: string | false;
   readonly #headers: RequestHeaders;
   readonly #transport: HttpTransport;
+  readonly #ownsTransport: boolean;
   /** What to end when the client closes. */
   readonly #calls = new SlotList<PendingCall<unknown>>();
   readonly #bodies = new Set<Readable>();
@@ -91,7 +95,10 @@ export class ServiceClient implements AsyncDisposable {
     if (options.strategy !== undefined) options.discovery.loadBalancers.get(options.strategy);
     if (options.filter !== undefined) compileServiceFilter(options.filter);
     this.#headers = lowerCased(options.headers);
-    this.#transport = options.transport ?? new GotTransport(options);
+    const { transport, discovery } = options;
+    this.#ownsTransport = typeof transport !== 'object';
+    this.#transport =
+      typeof transport === 'function' ? transport(discovery) : (transport ?? new GotTransport(options));
   }
 
   get(path: string, options?: RequestOptions): PendingResponse {
@@ -167,7 +174,7 @@ export class ServiceClient implements AsyncDisposable {
     this.#isClosed = true;
     for (const call of this.#calls) call.cancel(this.#closedError());
     for (const body of this.#bodies) body.destroy(this.#closedError());
-    return this.#options.transport === undefined ? this.#transport.close() : Promise.resolve();
+    return this.#ownsTransport ? this.#transport.close() : Promise.resolve();
   }
 
   [Symbol.asyncDispose](): Promise<void> {

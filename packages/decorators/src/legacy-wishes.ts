@@ -38,9 +38,14 @@ export function fillProperties(instance: object, source: Source): void {
 /** Of the nearest class that has a constructor of its own: an implied one hands its arguments on, and names none. */
 function parametersOf(Class: object): ReadonlyMap<number, Wish<unknown>> {
   const constructed = lineageOf(Class).find(
-    (each) => parameters.has(each) || (typeof each === 'function' && each.length > 0),
+    (each) => parameters.has(each) || (typeof each === 'function' && hasConstructor(each)),
   );
   return (constructed && parameters.get(constructed)) ?? new Map();
+}
+
+/** Parameters that have a default, and those of the rest, do not count in the length. */
+function hasConstructor(Class: { readonly length: number }): boolean {
+  return Class.length > 0 || /(?<![.\w$#])constructor\s*\(/.test(Function.prototype.toString.call(Class));
 }
 
 function remember<K>(

@@ -9,10 +9,24 @@ export interface Provider {
   listen?(): unknown;
 }
 
-/** The server of a provider, as soon as it was told to listen. */
+/**
+ * The server of a provider, as soon as it was told to listen.
+ * @throws also why that server cannot listen, which Node tells before promises go on, when nobody could wait for it yet
+ */
 export async function listen(provider: Provider): Promise<ListeningServer | undefined> {
-  const returned = await provider.listen?.();
-  return isServer(returned) ? returned : provider.server;
+  const returning = provider.listen?.();
+  const opening = isServer(returning) ? returning : provider.server;
+  const failures: Error[] = [];
+  const hear = (error: Error): unknown => failures.push(error);
+  if (opening instanceof EventEmitter) opening.on('error', hear);
+  try {
+    const returned = await returning;
+    const [failure] = failures;
+    if (failure !== undefined && opening?.address() === null) throw failure;
+    return isServer(returned) ? returned : provider.server;
+  } finally {
+    if (opening instanceof EventEmitter) opening.off('error', hear);
+  }
 }
 
 /** `app.listen(0)` returns before the server listens. */

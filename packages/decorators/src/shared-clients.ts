@@ -7,7 +7,7 @@ import type { Source } from './construction.ts';
 export class SharedClients implements Source {
   readonly discovery: DiscoveryClient;
   readonly #defaults: ServiceClientDefaults;
-  readonly #known: { readonly wanted: object; readonly client: ServiceClient }[] = [];
+  readonly #known: { readonly wanted: ServiceClientDefaults; readonly client: ServiceClient }[] = [];
 
   constructor(discovery: DiscoveryClient, defaults: ServiceClientDefaults) {
     this.discovery = discovery;
@@ -17,7 +17,7 @@ export class SharedClients implements Source {
   /** @throws {ConfigValidationError} naming each wrong option */
   client(service: string, options: ServiceClientDefaults): ServiceClient {
     const wanted = { ...this.#defaults, ...options, service };
-    const known = this.#known.find((each) => isDeepStrictEqual(each.wanted, wanted));
+    const known = this.#known.find((each) => isSame(each.wanted, wanted));
     if (known !== undefined) return known.client;
     const client = new ServiceClient({ ...wanted, discovery: this.discovery });
     this.#known.push({ wanted, client });
@@ -28,4 +28,9 @@ export class SharedClients implements Source {
     await Promise.all(this.#known.map(({ client }) => client.close()));
     await this.discovery.close();
   }
+}
+
+/** Transports keep what tells them apart to themselves. */
+function isSame(one: ServiceClientDefaults, other: ServiceClientDefaults): boolean {
+  return one.transport === other.transport && isDeepStrictEqual(one, other);
 }

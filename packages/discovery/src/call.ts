@@ -224,6 +224,7 @@ class Call<T> implements PendingCall<T>, AttemptContext<T>, Alarm {
     const running = this.#running;
     const now = this.target.clock.monotonic();
     this.#isDone = true; // before what is under way says that it failed
+    if (this.callTrace !== undefined && reason !== pastDeadline) this.callTrace.isCancelled = true;
     let isTheirs = false;
     for (const attempt of running) {
       const cause = this.#causeOf(attempt, reason, now);
@@ -285,6 +286,7 @@ class Call<T> implements PendingCall<T>, AttemptContext<T>, Alarm {
     const { target } = this;
     const { signal, filter } = this.#options;
     try {
+      if (signal?.aborted === true && this.callTrace !== undefined) this.callTrace.isCancelled = true;
       signal?.throwIfAborted();
       this.#breakerEntry = target.breaker.tryEnter();
       if (this.#breakerEntry === 0) throw new CircuitOpenError(target.name, target.breaker.retryAfterMs);

@@ -46,6 +46,8 @@ export interface CallTrace {
   durationMs?: number;
   /** As the caller sees it; set by Node when the call failed. */
   error?: unknown;
+  /** Whether it failed because its caller ended it. */
+  isCancelled?: boolean;
 }
 
 export interface AttemptTrace {

@@ -1,4 +1,4 @@
-import { Server as HttpsServer } from 'node:https';
+import { Server as TlsServer } from 'node:tls';
 import { onAbort, type Clock } from '@sd/core';
 
 /** What a registration needs of a `node:http`, `node:https`, `node:http2` or `node:net` server. */
@@ -18,7 +18,7 @@ export function leftOpen(server: ListeningServer): {
   readonly protocol?: string;
 } {
   const open: ListeningServer = { address: () => server.address(), close: (done) => done() };
-  return { server: open, ...(server instanceof HttpsServer ? { protocol: 'https' } : {}) };
+  return { server: open, ...(server instanceof TlsServer ? { protocol: 'https' } : {}) };
 }
 
 /** How often connections that have become idle are looked for, in milliseconds. */

@@ -1,4 +1,4 @@
-import { Server as HttpsServer } from 'node:https';
+import { Server as TlsServer } from 'node:tls';
 import {
   ConfigValidationError,
   createInstance,
@@ -61,7 +61,7 @@ export function describeInstance(
 ): ServiceInstance {
   validate('Registration', initSchema, init);
   const { server, ...given } = init;
-  const bound = server === undefined ? undefined : boundAddress(server);
+  const bound = server === undefined ? undefined : boundAddress(server, given.port);
   const port = given.port ?? bound?.port;
   if (port === undefined) throw mistake('port', 'missing', 'a port, or a server that has one');
   const known = firstGiven(given.host, defaults.host, bound?.host);
@@ -81,7 +81,7 @@ export function describeInstance(
       protocol: firstGiven(
         given.protocol,
         defaults.protocol,
-        server instanceof HttpsServer ? 'https' : undefined,
+        server instanceof TlsServer ? 'https' : undefined,
       ),
       version: firstGiven(given.version, defaults.version),
       region: firstGiven(given.region, defaults.region),
@@ -180,7 +180,8 @@ interface BoundAddress {
   readonly host: string | undefined;
 }
 
-function boundAddress(server: ListeningServer): BoundAddress {
+/** @param port where others reach it, if that was said: through what is in front of a pipe */
+function boundAddress(server: ListeningServer, port: number | undefined): BoundAddress {
   const address = server.address();
   if (address === null) {
     throw mistake(
@@ -189,6 +190,7 @@ function boundAddress(server: ListeningServer): BoundAddress {
       'one that is: register after its "listening" event',
     );
   }
+  if (typeof address === 'string' && port !== undefined) return { port, host: undefined };
   if (typeof address === 'string') {
     throw mistake(
       'server',

@@ -1,6 +1,7 @@
 import { systemClock } from '@sd/core';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
+import { createSecureServer as createHttp2Server } from 'node:http2';
 import { createServer as createSecureServer } from 'node:https';
 import { expect, it, onTestFinished } from 'vitest';
 import { checkProvidedService, leftOpen } from '../src/index.ts';
@@ -22,6 +23,7 @@ it('a server that its framework closes is drained, and left open', async () => {
 
 it('such a server of node:https is published as https', () => {
   expect(leftOpen(createSecureServer()).protocol).toBe('https');
+  expect(leftOpen(createHttp2Server()).protocol).toBe('https');
   expect(leftOpen(createServer()).protocol).toBeUndefined();
 });
 

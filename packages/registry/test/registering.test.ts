@@ -117,6 +117,22 @@ describe('register with a server', () => {
     expect(instance.protocol).toBe('https');
   });
 
+  it('takes a server on a pipe that others reach through a port', async () => {
+    const path = join(tmpdir(), `sd-${process.pid}-front.sock`);
+    const server = createServer().listen(path);
+    await once(server, 'listening');
+    onTestFinished(() => void server.close());
+
+    const { instance } = await setUp().registry.register({
+      service: 'orders',
+      server,
+      host: '10.0.0.7',
+      port: 443,
+    });
+
+    expect(instance).toMatchObject({ host: '10.0.0.7', port: 443 });
+  });
+
   it('refuses a server that is not listening', async () => {
     const error = await rejection(setUp().registry.register({ service: 'orders', server: createServer() }));
 

@@ -65,6 +65,16 @@ describe('a class that extends another, with experimentalDecorators,', () => {
     expect(makeApp().create(Base)).not.toHaveProperty('stock');
   });
 
+  it('has the parameters of its own constructor only, also where they have defaults', () => {
+    class Named extends Base {
+      constructor(readonly name = 'unnamed') {
+        super(makeApp().create(Base).users);
+      }
+    }
+    expect(makeApp().create(Named).name).toBe('unnamed');
+    expect(makeApp().create(Named, 'own').name).toBe('own');
+  });
+
   it('has the parameters of its own constructor only', () => {
     class Own extends Base {
       constructor(readonly name: string) {

@@ -1,4 +1,4 @@
-import { ServiceClient } from '@sd/client';
+import { ServiceClient, type HttpTransport } from '@sd/client';
 import { ConfigValidationError } from '@sd/core';
 import { DiscoveryClient } from '@sd/discovery';
 import { describe, expect, it } from 'vitest';
@@ -77,6 +77,18 @@ describe('a client', () => {
   it('is shared when what it asks for is what the app has for all', () => {
     const { orders, hasty } = makeApp({ client: { retries: 0 } }).create(Shop);
     expect(hasty).toBe(orders);
+  });
+
+  it('is not shared by those who want another transport', () => {
+    const [one, two] = [new OwnTransport(), new OwnTransport()];
+    class Two {
+      @InjectServiceClient('orders', { transport: one }) readonly one!: ServiceClient;
+      @InjectServiceClient('orders', { transport: two }) readonly two!: ServiceClient;
+      @InjectServiceClient('orders', { transport: two }) readonly again!: ServiceClient;
+    }
+    const shop = makeApp().create(Two);
+    expect(shop.one).not.toBe(shop.two);
+    expect(shop.again).toBe(shop.two);
   });
 
   it('belongs to one app', () => {
@@ -191,3 +203,17 @@ describe('the types', () => {
     app.create(Shop, 7);
   });
 });
+
+/** What tells two of them apart is private. */
+class OwnTransport implements HttpTransport {
+  readonly classify = nothing;
+  exchange = unused;
+  open = unused;
+  close = unused;
+}
+
+const nothing = (): undefined => undefined;
+
+function unused(): Promise<never> {
+  return Promise.reject(new Error('not used'));
+}

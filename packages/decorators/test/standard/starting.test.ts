@@ -199,6 +199,28 @@ describe('a start that fails', () => {
     other.close();
   });
 
+  it.each(['listen()', 'the constructor'])(
+    'rejects as well when %s is called from a timer',
+    async (where) => {
+      const other = createServer().listen(0);
+      await once(other, 'listening');
+      @ServiceRegistry({ service: 'orders' })
+      class Late {
+        readonly server = where === 'listen()' ? echoServer() : echoServer().listen(portOf(other));
+        listen(): void {
+          if (where === 'listen()') this.server.listen(portOf(other));
+        }
+      }
+      const app = makeApp();
+      // Here, unlike after an await, Node reports the error before promises go on.
+      const started = new Promise((resolve, reject) =>
+        setTimeout(() => void app.start(Late).then(resolve, reject)),
+      );
+      await expect(started).rejects.toMatchObject({ code: 'EADDRINUSE' });
+      other.close();
+    },
+  );
+
   it('closes the server that listens already', async () => {
     const seen: Server[] = [];
     const backend = makeBackend();

@@ -1,5 +1,5 @@
 import { clientDefaultsSchema, type ServiceClientDefaults } from '@sd/client';
-import { validate, type DiscoveryBackend, type RegistryBackend } from '@sd/core';
+import { ConfigValidationError, validate, type DiscoveryBackend, type RegistryBackend } from '@sd/core';
 import type { DiscoveryClientOptions } from '@sd/discovery';
 import type { HealthEndpointsOptions, SelfCheck } from '@sd/health';
 import { checkProvidedService, type ProvidedService, type ServiceRegistryOptions } from '@sd/registry';
@@ -17,8 +17,8 @@ export interface SdFastifyOptions {
   readonly selfCheck?: SelfCheck | undefined;
   /** Paths of the routes for probes, and what they tell; see `HealthEndpointsOptions` of `@sd/health`. */
   readonly health?: Omit<HealthEndpointsOptions, 'selfCheck'> | undefined;
-  /** How it is published and drained, as `@sd/registry` takes it. */
-  readonly registry?: Omit<ServiceRegistryOptions, 'backend'> | undefined;
+  /** How it is published and drained, as `@sd/registry` takes it; on a signal, call `app.close()`. */
+  readonly registry?: Omit<ServiceRegistryOptions, 'backend' | 'shutdownSignals'> | undefined;
   /** How services are found and called, as `@sd/discovery` takes it. */
   readonly discovery?: Omit<DiscoveryClientOptions, 'backend'> | undefined;
   /** What all clients have in common, as `@sd/client` takes it. */
@@ -28,7 +28,11 @@ export interface SdFastifyOptions {
 /** @throws {ConfigValidationError} naming each wrong option */
 export function checkOptions(options: SdFastifyOptions): ProvidedService | undefined {
   validate('@sd/fastify', optionsSchema, options);
-  const { service } = options;
+  const { service, selfCheck, health } = options;
+  if (health !== undefined && selfCheck === undefined) {
+    const expected = 'one whose findings the routes of health tell';
+    throw new ConfigValidationError('@sd/fastify', [{ field: 'selfCheck', received: 'missing', expected }]);
+  }
   if (service === undefined) return undefined;
   return checkProvidedService('@sd/fastify', typeof service === 'string' ? { service } : service);
 }
@@ -44,7 +48,15 @@ const optionsSchema = v.strictObject(
       v.custom((value) => typeof Reflect.get(Object(value), 'publishTo') === 'function', 'a SelfCheck'),
     ),
     health: anyOptions,
-    registry: anyOptions,
+    registry: v.optional(
+      v.pipe(
+        v.looseObject({}, 'an object of options'),
+        v.check(
+          (given) => !('shutdownSignals' in given),
+          'no shutdownSignals: on a signal, call app.close()',
+        ),
+      ),
+    ),
     discovery: anyOptions,
     client: v.optional(clientDefaultsSchema),
     prefix: v.optional(v.string('a string')), // Fastify's own

@@ -2,7 +2,7 @@ import { ServiceClient } from '@sd/client';
 import { ConfigValidationError, globalLogger, type DiscoveryBackend, type RegistryBackend } from '@sd/core';
 import { DiscoveryClient } from '@sd/discovery';
 import { healthEndpoints } from '@sd/health';
-import { leftOpen, ServiceRegistry, type ProvidedService } from '@sd/registry';
+import { leftOpen, ServiceRegistry, type ProvidedService, type Registration } from '@sd/registry';
 import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
 import { checkOptions, type SdFastifyOptions } from './options.ts';
@@ -58,18 +58,27 @@ function publish(app: FastifyInstance, service: ProvidedService, options: SdFast
   app.addHook('onListen', async () => {
     try {
       const registration = await registry.register({ ...leftOpen(app.server), ...service });
-      selfCheck?.publishTo(registration);
+      publishChecks(registration);
     } catch (error) {
       if (!leaving) logger.error(`The app is not registered as "${service.service}"`, { error });
     }
   });
   let leaving = false;
+  let endReports: (() => void) | undefined;
+  const publishChecks = (registration: Registration): void => {
+    try {
+      endReports = selfCheck?.publishTo(registration);
+    } catch (error) {
+      logger.error('The app is registered, and what its checks find is not published', { error });
+    }
+  };
   // From preClose on, Fastify answers 503. A hook that is added when all others are runs before that.
   app.addHook('onReady', async () => {
     app.addHook('onClose', async () => {
       leaving = true;
       await registry.drain();
       await registry.close();
+      endReports?.(); // the check may outlive the app
     });
   });
 }

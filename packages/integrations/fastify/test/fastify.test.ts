@@ -104,6 +104,19 @@ describe('an app', () => {
     await closing;
   });
 
+  it('ends what its checks report to: they may be of the next app, too', async () => {
+    const backend = makeBackend();
+    const selfCheck = new SelfCheck({ checks: {} });
+    onTestFinished(() => selfCheck.close());
+    const app = makeApp({ backend, service: orders, selfCheck });
+    await app.listen({ port: 0, host: '127.0.0.1' });
+    await eventually(async () => expect(await backend.getInstances('orders')).toHaveLength(1));
+    await app.close();
+
+    const next = makeApp({ backend, selfCheck });
+    expect((await next.inject('/health/ready')).statusCode).toBe(200);
+  });
+
   it('that is no service only calls others, with one client for each', async () => {
     const backend = makeBackend();
     const app = makeApp({ backend });
@@ -147,6 +160,17 @@ describe('a wrong option is named:', () => {
     ['an empty name', () => makeApp({ backend: makeBackend(), service: '' }), 'service'],
     // @ts-expect-error -- no such field
     ['an unknown field', () => makeApp({ backend: makeBackend(), service: { ...orders, wait: 1 } }), 'wait'],
+    [
+      'paths for probes, and nothing to tell',
+      () => makeApp({ backend: makeBackend(), health: {} }),
+      'selfCheck',
+    ],
+    [
+      'what acts on signals beside the app',
+      // @ts-expect-error -- whoever hears of a signal closes the app
+      () => makeApp({ backend: makeBackend(), registry: { shutdownSignals: ['SIGTERM'] } }),
+      'registry',
+    ],
   ])('%s', async (_what, make, field) => {
     await expect(make().ready()).rejects.toMatchObject({ code: 'ERR_SD_CONFIG', field });
   });

@@ -5,9 +5,10 @@ import { ServiceRegistry } from '@sd/registry';
 import { getServiceClientToken } from './inject.ts';
 import {
   checkAsyncOptions,
+  checkClients,
   checkClientSpec,
+  checkMadeOptions,
   checkModuleOptions,
-  checkScope,
   type DiscoveryModuleAsyncOptions,
   type DiscoveryModuleOptions,
   type DiscoveryModuleScope,
@@ -22,8 +23,8 @@ export class DiscoveryModule {
   /** Once in an app. @throws {ConfigValidationError} naming each wrong option */
   static forRoot(options: DiscoveryModuleOptions & DiscoveryModuleScope): DynamicModule {
     checkModuleOptions(options);
-    const { isGlobal, clients } = options;
-    return root({ isGlobal, clients, useFactory: () => options });
+    const { isGlobal, clients, ...made } = options;
+    return root({ isGlobal, clients, useFactory: () => made });
   }
 
   /** The same with options that others provide, such as a `ConfigService`. */
@@ -34,9 +35,14 @@ export class DiscoveryModule {
 
   /** Clients for one module, to be injected with `@InjectServiceClient()`. Needs a `forRoot()` that is global. */
   static forFeature(clients: readonly ServiceClientSpec[]): DynamicModule {
-    checkScope({ clients });
+    checkClients(clients);
     const providers = clients.map(clientProvider);
-    return { module: DiscoveryModule, providers, exports: providers.map(({ provide }) => provide) };
+    return {
+      module: DiscoveryModule,
+      // Nest may tell modules by what they are made of, and what is in a function it does not see.
+      providers: [...providers, { provide: specsToken, useValue: clients }],
+      exports: providers.map(({ provide }) => provide),
+    };
   }
 }
 
@@ -56,7 +62,7 @@ function root({
       provide: SdRuntime,
       inject: [optionsToken, HttpAdapterHost],
       useFactory: (options: DiscoveryModuleOptions, host: HttpAdapterHost) =>
-        new SdRuntime(checkModuleOptions(options), host),
+        new SdRuntime(checkMadeOptions(options), host),
     },
     { provide: DiscoveryClient, inject: [SdRuntime], useFactory: ({ discovery }: SdRuntime) => discovery },
     { provide: ServiceRegistry, inject: [SdRuntime], useFactory: ({ registry }: SdRuntime) => registry },
@@ -72,6 +78,7 @@ function root({
 }
 
 const optionsToken = 'sd:DiscoveryModuleOptions';
+const specsToken = 'sd:ServiceClientSpecs';
 
 function clientProvider(spec: ServiceClientSpec): FactoryProvider {
   const { service, options } = checkClientSpec(spec);

@@ -16,8 +16,8 @@ export interface DiscoveryModuleOptions {
   readonly service?: string | ProvidedService | undefined;
   /** Publishes what its checks find. Whoever made it closes it. Default: the app is healthy as long as it runs. */
   readonly selfCheck?: SelfCheck | undefined;
-  /** How it is published and drained, as `@sd/registry` takes it. */
-  readonly registry?: Omit<ServiceRegistryOptions, 'backend'> | undefined;
+  /** How it is published and drained, as `@sd/registry` takes it; for signals Nest has `enableShutdownHooks()`. */
+  readonly registry?: Omit<ServiceRegistryOptions, 'backend' | 'shutdownSignals'> | undefined;
   /** How services are found and called, as `@sd/discovery` takes it. */
   readonly discovery?: Omit<DiscoveryClientOptions, 'backend'> | undefined;
   /** What all clients have in common, as `@sd/client` takes it. */
@@ -43,25 +43,36 @@ export interface DiscoveryModuleAsyncOptions
 export type ServiceClientSpec = string | ({ readonly service: string } & ServiceClientDefaults);
 
 /** @throws {ConfigValidationError} naming each wrong option */
-export function checkModuleOptions(options: DiscoveryModuleOptions): DiscoveryModuleOptions {
+export function checkModuleOptions(options: DiscoveryModuleOptions & DiscoveryModuleScope): void {
+  validate('DiscoveryModule', scopedOptionsSchema, options);
+  checkService(options);
+}
+
+/** What a factory has made. @throws {ConfigValidationError} naming each wrong option */
+export function checkMadeOptions(options: DiscoveryModuleOptions): DiscoveryModuleOptions {
   validate('DiscoveryModule', optionsSchema, options);
+  checkService(options);
+  return options;
+}
+
+function checkService(options: DiscoveryModuleOptions): void {
   const { service, backend } = options;
-  if (service === undefined) return options;
+  if (service === undefined) return;
   checkProvidedService('DiscoveryModule', asProvided(service));
-  if ('register' in backend) return options;
+  if ('register' in backend) return;
   const received = `"${backend.name}", which only reads`;
   const expected = 'one that can register, or no service';
   throw new ConfigValidationError('DiscoveryModule', [{ field: 'backend', received, expected }]);
 }
 
-/** @throws {ConfigValidationError} naming each wrong option */
-export function checkScope(scope: DiscoveryModuleScope): void {
-  validate('DiscoveryModule', scopeSchema, scope);
+/** @throws {ConfigValidationError} */
+export function checkClients(clients: readonly ServiceClientSpec[]): void {
+  validate('DiscoveryModule', v.object({ clients: clientsSchema }), { clients });
 }
 
-/** @throws {ConfigValidationError} */
-export function checkAsyncOptions({ isGlobal, clients, useFactory }: DiscoveryModuleAsyncOptions): void {
-  validate('DiscoveryModule', asyncSchema, { isGlobal, clients, useFactory });
+/** @throws {ConfigValidationError} naming each wrong option */
+export function checkAsyncOptions(options: DiscoveryModuleAsyncOptions): void {
+  validate('DiscoveryModule', asyncSchema, options);
 }
 
 export function asProvided(service: string | ProvidedService): ProvidedService {
@@ -78,30 +89,41 @@ export function checkClientSpec(spec: ServiceClientSpec): {
   return { service, options };
 }
 
+/** A registry that acts on signals would end the process before Nest has ended the app. */
+const registryOptions = v.optional(
+  v.pipe(
+    v.looseObject({}, 'an object of options'),
+    v.check((given) => !('shutdownSignals' in given), 'no shutdownSignals: Nest has enableShutdownHooks()'),
+  ),
+);
 const anyOptions = v.optional(v.looseObject({}, 'an object of options'));
 
+const clientsSchema = v.array(v.unknown(), 'an array of services');
 const scope = {
   isGlobal: v.optional(v.boolean('true or false')),
-  clients: v.optional(v.array(v.unknown(), 'an array of services')),
+  clients: v.optional(clientsSchema),
 };
-const scopeSchema = v.object(scope, 'an object');
-const asyncSchema = v.object(
-  { ...scope, useFactory: v.function('a function that returns the options') },
+const list = v.optional(v.array(v.unknown(), 'an array'));
+const asyncSchema = v.strictObject(
+  { ...scope, imports: list, inject: list, useFactory: v.function('a function that returns the options') },
   'an object with useFactory',
 );
 
 /** Those who take these know what may be in them. */
 const optionsSchema = v.strictObject(
   {
-    ...scope,
     backend: v.looseObject({}, 'a backend, e.g. new MemoryBackend()'),
     service: v.optional(v.unknown()),
     selfCheck: v.optional(
       v.custom((value) => typeof Reflect.get(Object(value), 'publishTo') === 'function', 'a SelfCheck'),
     ),
-    registry: anyOptions,
+    registry: registryOptions,
     discovery: anyOptions,
     client: v.optional(clientDefaultsSchema),
   },
+  'an object with a backend',
+);
+const scopedOptionsSchema = v.strictObject(
+  { ...optionsSchema.entries, ...scope },
   'an object with a backend',
 );

@@ -17,13 +17,14 @@ export class SdRuntime implements OnApplicationBootstrap, BeforeApplicationShutd
   readonly registry: ServiceRegistry;
   /**
    * How the app is published. Nest's `listen()` does not wait for it. Rejects if the store refuses it, which is logged
-   * as well, and with a `ClosedError` if the app closes before.
+   * as well, with a `ClosedError` if the app closes before, and with a `ConfigValidationError` if it is no service.
    */
   readonly registration: Promise<Registration>;
   readonly #options: DiscoveryModuleOptions;
   readonly #host: AdapterHost;
   readonly #clients: ServiceClient[] = [];
   readonly #leaving = new AbortController();
+  #endReports: (() => void) | undefined;
   /** Set by the promise's executor, which runs at once. */
   #settle!: { resolve(registration: Promise<Registration>): void; reject(error: Error): void };
 
@@ -35,7 +36,8 @@ export class SdRuntime implements OnApplicationBootstrap, BeforeApplicationShutd
     this.registry = new ServiceRegistry({ ...options.registry, backend: publishable(options.backend) });
     this.registration = new Promise((resolve, reject) => (this.#settle = { resolve, reject }));
     this.registration.catch((error: unknown) => {
-      if (!this.#leaving.signal.aborted) this.#report(error);
+      const isNews = this.#options.service !== undefined && !this.#leaving.signal.aborted;
+      if (isNews) this.#report('The app is not registered', error);
     });
   }
 
@@ -49,7 +51,10 @@ export class SdRuntime implements OnApplicationBootstrap, BeforeApplicationShutd
 
   /** Nest calls this before the app listens, so it only waits for that. */
   onApplicationBootstrap(): void {
-    if (this.#options.service === undefined) return;
+    if (this.#options.service === undefined) {
+      this.#settle.reject(noService());
+      return;
+    }
     const service = asProvided(this.#options.service);
     const server = this.#host.httpAdapter?.getHttpServer();
     if (!(server instanceof Server)) throw noServer();
@@ -68,30 +73,45 @@ export class SdRuntime implements OnApplicationBootstrap, BeforeApplicationShutd
   /** After the app has answered what was in flight, which may have needed clients. */
   async onApplicationShutdown(): Promise<void> {
     await this.registry.close();
+    this.#endReports?.(); // the check may outlive the app
     await Promise.all(this.#clients.map((client) => client.close()));
     await this.discovery.close();
   }
 
   #register(service: ProvidedService, server: Server): void {
     const { signal } = this.#leaving;
+    if (signal.aborted) return; // `registration` has said so
     const registering = this.registry.register({ ...leftOpen(server), ...service }, { signal });
     this.#settle.resolve(
       registering.then((registration) => {
-        this.#options.selfCheck?.publishTo(registration);
+        this.#publishChecks(registration);
         return registration;
       }),
     );
   }
 
-  #report(error: unknown): void {
+  #publishChecks(registration: Registration): void {
+    try {
+      this.#endReports = this.#options.selfCheck?.publishTo(registration);
+    } catch (error) {
+      this.#report('The app is registered, and what its checks find is not published', error);
+    }
+  }
+
+  #report(message: string, error: unknown): void {
     const { logger = globalLogger } = this.#options.registry ?? {};
-    logger.error('The app is not registered', { error });
+    logger.error(message, { error });
   }
 }
 
 /** What is needed of Nest's `HttpAdapterHost`; there is no adapter in an app without HTTP. */
 interface AdapterHost {
   readonly httpAdapter?: { getHttpServer(): unknown };
+}
+
+function noService(): ConfigValidationError {
+  const expected = 'the name of the service that the app is';
+  return new ConfigValidationError('DiscoveryModule', [{ field: 'service', received: 'missing', expected }]);
 }
 
 function noServer(): ConfigValidationError {

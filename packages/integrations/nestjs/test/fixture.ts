@@ -57,10 +57,11 @@ export const quiet: NestApplicationOptions = { logger: false, abortOnError: fals
 export async function makeApp(
   metadata: ModuleMetadata,
   adapter: ExpressAdapter | FastifyAdapter = new ExpressAdapter(),
+  options: Pick<NestApplicationOptions, 'moduleIdGeneratorAlgorithm'> = {},
 ) {
   @Module(metadata)
   class AppModule {}
-  const app = await NestFactory.create(AppModule, adapter, quiet);
+  const app = await NestFactory.create(AppModule, adapter, Object.assign(options, quiet));
   onTestFinished(() => app.close());
   return app;
 }

@@ -1,4 +1,5 @@
-import { Injectable, Module } from '@nestjs/common';
+import { Injectable, Module, type DynamicModule } from '@nestjs/common';
+import { ExpressAdapter } from '@nestjs/platform-express';
 import { ServiceClient } from '@sd/client';
 import type { DiscoveryBackend } from '@sd/core';
 import { DiscoveryClient } from '@sd/discovery';
@@ -10,6 +11,7 @@ import {
   InjectDiscoveryClient,
   InjectServiceClient,
   InjectServiceRegistry,
+  SdRuntime,
 } from '../src/index.ts';
 import { hasty, makeApp, makeBackend, makeOrders } from './fixture.ts';
 
@@ -26,6 +28,12 @@ class Shop {
 
 @Module({ imports: [DiscoveryModule.forFeature(['orders'])], providers: [Shop] })
 class ShopModule {}
+
+@Module({})
+class PartA {}
+
+@Module({})
+class PartB {}
 
 describe('a feature module', () => {
   it('has the clients that it names, and what the root provides', async () => {
@@ -148,6 +156,18 @@ describe('a wrong option is named:', () => {
     ['no list of clients', () => DiscoveryModule.forFeature('orders'), 'clients'],
     // @ts-expect-error -- it needs one
     ['no factory', () => DiscoveryModule.forRootAsync({}), 'useFactory'],
+    [
+      'a service beside the factory',
+      // @ts-expect-error -- it is what the factory returns
+      () => DiscoveryModule.forRootAsync({ useFactory, service: 'a' }),
+      'service',
+    ],
+    [
+      'what acts on signals beside Nest',
+      // @ts-expect-error -- Nest has enableShutdownHooks()
+      () => DiscoveryModule.forRoot({ backend: backend(), registry: { shutdownSignals: ['SIGTERM'] } }),
+      'registry',
+    ],
     ['a name to inject', () => InjectServiceClient(''), 'service'],
   ])('%s', (_what, make, field) => {
     expect(make).toThrow(expect.objectContaining({ code: 'ERR_SD_CONFIG', field }));
@@ -157,7 +177,40 @@ describe('a wrong option is named:', () => {
     const root = DiscoveryModule.forRootAsync({ useFactory: () => ({ backend: backend(), service: 'a/b' }) });
     await expect(makeApp({ imports: [root] })).rejects.toMatchObject({ code: 'ERR_SD_CONFIG' });
   });
+
+  it('clients that come too late to be provided', async () => {
+    const late = { backend: backend(), clients: ['users'] };
+    const root = DiscoveryModule.forRootAsync({ useFactory: () => late });
+    await expect(makeApp({ imports: [root] })).rejects.toMatchObject({ field: 'clients' });
+  });
+
+  it('the registration of an app that is no service', async () => {
+    const app = await makeApp({ imports: [DiscoveryModule.forRoot({ backend: backend() })] });
+    await app.init();
+    await expect(app.get(SdRuntime).registration).rejects.toMatchObject({ field: 'service' });
+  });
 });
+
+it('modules whose clients have other options are others, also where Nest tells them by what is in them', async () => {
+  const tenantOf = (tenant: string) => ({ service: 'users', headers: { tenant } });
+  const seen = (token: string) => ({
+    provide: token,
+    inject: [getServiceClientToken('users')],
+    useFactory: (client: ServiceClient) => client,
+  });
+  const partOf = (tenant: string): DynamicModule => ({
+    module: tenant === 'a' ? PartA : PartB,
+    imports: [DiscoveryModule.forFeature([tenantOf(tenant)])],
+    providers: [seen(tenant)],
+    exports: [tenant],
+  });
+  const root = DiscoveryModule.forRoot({ backend: makeBackend() });
+  const imports = [root, partOf('a'), partOf('b')];
+  const app = await makeApp({ imports }, new ExpressAdapter(), { moduleIdGeneratorAlgorithm: 'deep-hash' });
+  expect(app.get('a', { strict: false })).not.toBe(app.get('b', { strict: false }));
+});
+
+const useFactory = () => ({ backend: makeBackend() });
 
 const readOnly = (): DiscoveryBackend =>
   new Proxy(makeBackend(), { has: (backend, key) => key !== 'register' && key in backend });

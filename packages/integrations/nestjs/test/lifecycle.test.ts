@@ -139,6 +139,54 @@ describe('an app', () => {
     expect(await backend.listServices()).toEqual([]);
   });
 
+  it('that closes while it is told to listen is never published, and ends nothing else', async () => {
+    const unhandled: unknown[] = [];
+    const hear = (error: unknown): unknown => unhandled.push(error);
+    process.on('unhandledRejection', hear);
+    onTestFinished(() => void process.off('unhandledRejection', hear));
+    class Slow {
+      readonly onApplicationBootstrap = () => new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    const backend = makeBackend();
+    const root = DiscoveryModule.forRoot({ backend, service: 'orders', ...hasty });
+    const app = await makeApp({ imports: [root], providers: [Slow] });
+    const listening = app.listen(0, '127.0.0.1');
+    await new Promise((resolve) => setTimeout(resolve, 10));
+
+    await app.close();
+    const server: unknown = await listening;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+
+    expect(unhandled).toEqual([]);
+    expect(await backend.listServices()).toEqual([]);
+    if (server instanceof Server) server.close(); // Nest leaves it open
+  });
+
+  it('ends what its checks report to: they may be of the next app, too', async () => {
+    const selfCheck = new SelfCheck({ checks: {} });
+    onTestFinished(() => selfCheck.close());
+    const app = await makeOrders({ backend: makeBackend(), selfCheck });
+    await app.listen(0, '127.0.0.1');
+    await app.get(SdRuntime).registration;
+    await app.close();
+    expect(selfCheck.readiness).toBe('healthy');
+  });
+
+  it('whose checks have ended is registered all the same, and says so in its log', async () => {
+    const selfCheck = new SelfCheck({ checks: {} });
+    selfCheck.close();
+    const errors: string[] = [];
+    const logger = { ...silentLogger, error: (message: string) => errors.push(message) };
+    const app = await makeOrders({
+      backend: makeBackend(),
+      selfCheck,
+      registry: { ...hasty.registry, logger },
+    });
+    await app.listen(0, '127.0.0.1');
+    expect((await app.get(SdRuntime).registration).instance.service).toBe('orders');
+    expect(errors).toEqual(['The app is registered, and what its checks find is not published']);
+  });
+
   it('that the store refuses goes on, and says so in its log', async () => {
     const backend = makeBackend();
     await backend.close();

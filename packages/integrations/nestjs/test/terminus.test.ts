@@ -1,6 +1,7 @@
 import { Controller, Get } from '@nestjs/common';
 import { HealthCheckService, TerminusModule } from '@nestjs/terminus';
 import { BackendUnavailableError } from '@sd/core';
+import { DiscoveryClient } from '@sd/discovery';
 import { expect, it } from 'vitest';
 import { DiscoveryModule, SdHealthIndicator, SdRuntime } from '../src/index.ts';
 import { hasty, makeApp, makeBackend, makeOrders } from './fixture.ts';
@@ -55,10 +56,45 @@ it('the key is the name of the service, unless it is said', async () => {
   });
 });
 
+it('a service that an operator has taken out is down', async () => {
+  const { backend, app } = await makeProbed();
+  const orders = await makeOrders({ backend });
+  await orders.listen(0, '127.0.0.1');
+  await orders.get(SdRuntime).registration;
+  const indicator = app.get(SdHealthIndicator);
+  expect(await indicator.isHealthy('orders')).toMatchObject({ orders: { status: 'up' } });
+  app.get(DiscoveryClient).isolate('orders');
+  expect(await indicator.isHealthy('orders')).toEqual({
+    orders: { status: 'down', message: 'The circuit breaker of "orders" is isolated' },
+  });
+});
+
+it('only the first look at a service waits for the store', async () => {
+  let looks = 0;
+  const getInstances = () => {
+    looks += 1;
+    return Promise.reject(new BackendUnavailableError('memory', 'no snapshot within 10000 ms'));
+  };
+  const view = {
+    service: 'orders',
+    state: 'connecting',
+    instances: [],
+    since: 0,
+    held: 0,
+    error: undefined,
+  } as const;
+  const orders = { service: 'orders', view, outOfSyncMs: 0, breaker: 'closed', retriesLeft: 0 } as const;
+  const indicator = new SdHealthIndicator({ getInstances, endpoints: () => [], inUse: () => [orders] });
+  for (let time = 0; time < 3; time += 1) {
+    expect(await indicator.isHealthy('orders')).toMatchObject({ orders: { status: 'down' } });
+  }
+  expect(looks).toBe(1);
+});
+
 it('a store that does not answer is down with its reason, and a name that is none a mistake', async () => {
   const { app } = await makeProbed();
   const error = new BackendUnavailableError('memory', 'gone');
-  const lost = { getInstances: () => Promise.reject(error), endpoints: () => [], peek: () => undefined };
+  const lost = { getInstances: () => Promise.reject(error), endpoints: () => [], inUse: () => [] };
   expect(await new SdHealthIndicator(lost).isHealthy('orders')).toEqual({
     orders: { status: 'down', message: error.message },
   });

@@ -7,14 +7,9 @@ export const otherError = '_OTHER';
  * Why a call failed: the code of an error of `@sd/*`, `cancelled`, or `_OTHER`; undefined if it did not. Never a message,
  * and no name or code of somebody else's error, of which there may be any number.
  */
-export function errorTypeOfCall({ error, attempts }: CallTrace): string | undefined {
+export function errorTypeOfCall({ error, isCancelled }: CallTrace): string | undefined {
   if (error === undefined) return undefined;
   const code: unknown = Reflect.get(Object(error), 'code');
   if (typeof code === 'string' && /^ERR_SD_[A-Z_]{1,40}$/.test(code)) return code;
-  const isCancelled = attempts.length === 0 ? isAbort(error) : attempts.at(-1)?.outcome === 'cancelled';
-  return isCancelled ? 'cancelled' : otherError;
-}
-
-function isAbort(error: unknown): boolean {
-  return error instanceof Error && (error.name === 'AbortError' || error.name === 'TimeoutError');
+  return isCancelled === true ? 'cancelled' : otherError;
 }

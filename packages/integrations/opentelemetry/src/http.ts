@@ -4,7 +4,8 @@ const methods = ['CONNECT', 'DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST',
 const places = new Map(methods.map((method, place) => [method, place]));
 
 /** As the conventions have it, others are `_OTHER`. */
-export const boundedMethod = (method: string): string => (places.has(method) ? method : '_OTHER');
+export const boundedMethod = (method: string, other = '_OTHER'): string =>
+  places.has(method) ? method : other;
 
 /** The status code; undefined if there was none, or a number that is none. */
 export function statusOf({ status }: AttemptTrace): number | undefined {

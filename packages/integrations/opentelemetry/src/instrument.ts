@@ -37,7 +37,7 @@ export interface InstrumentOptions {
 /** Metrics and spans, until it is stopped. */
 export interface Instrumentation extends Disposable {
   /** The gauges tell of the services of this client as well. */
-  observe(client: DiscoveryClient): void;
+  observe(client: DiscoveryClient): () => void;
   /** From now on nothing is measured; spans of calls under way end here. Idempotent. */
   stop(): void;
 }
@@ -76,9 +76,10 @@ class Subscriptions implements Instrumentation {
     }
   }
 
-  observe(client: DiscoveryClient): void {
+  observe(client: DiscoveryClient): () => void {
     validate('Instrumentation.observe', instrumentOptionsSchema, { discovery: [client] });
     this.#clients.add(client);
+    return () => this.#clients.delete(client);
   }
 
   stop(): void {

@@ -69,10 +69,11 @@ export class Spans {
     const around = call?.context ?? context.active();
     const { method } = attempt;
     const span = this.#tracer.startSpan(
-      method === undefined ? `attempt ${attempt.service}` : boundedMethod(method),
+      method === undefined ? `attempt ${attempt.service}` : boundedMethod(method, 'HTTP'),
       {
         kind: SpanKind.CLIENT,
         attributes: samplingAttributes(attempt),
+        ...startOf(attempt),
         ...(call?.last === undefined ? {} : { links: [{ context: call.last }] }),
       },
       around,
@@ -125,6 +126,11 @@ export class Spans {
     this.#attempts.clear();
     this.#calls.clear();
   }
+}
+
+/** One that is told of at its end began before. */
+function startOf({ durationMs = 0 }: AttemptTrace): { startTime?: number } {
+  return durationMs > 0 ? { startTime: Date.now() - durationMs } : {};
 }
 
 /** Those that the conventions want a sampler to see. */

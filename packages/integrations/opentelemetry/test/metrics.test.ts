@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { failWith, measure, startClient, type Series } from './fixture.ts';
 
 async function startOrders(count = 2, options: Parameters<typeof startClient>[0] = {}) {
@@ -274,6 +274,18 @@ it('counts services beyond the limit together', async () => {
     attributes: { 'server.address': '_other' },
     value: { count: 2 },
   });
+});
+
+it('asks a client until that is ended, and keeps it no longer', async () => {
+  const { read, instrumentation } = measure();
+  const { client } = await startOrders();
+  const inUse = vi.spyOn(client, 'inUse');
+  const end = instrumentation.observe(client);
+  await read('sd.client.endpoints');
+  expect(inUse).toHaveBeenCalledTimes(1);
+  end();
+  await read('sd.client.endpoints');
+  expect(inUse).toHaveBeenCalledTimes(1);
 });
 
 it('measures nothing once it is stopped', async () => {

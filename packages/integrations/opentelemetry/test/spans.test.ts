@@ -175,9 +175,20 @@ describe('an attempt', () => {
     const { client } = await startOrders(1);
     await client.call('orders', () => 'ok', { method: 'PURGE' });
     expect(spans()[0]).toMatchObject({
-      name: '_OTHER',
+      name: 'HTTP',
       attributes: { 'http.request.method': '_OTHER', 'http.request.method_original': 'PURGE' },
     });
+  });
+
+  it('that is told of at its end, as by gRPC, has taken as long as is said', async () => {
+    const { spans } = trace();
+    const { client } = await startOrders(1);
+    const endpoints = client.open('orders');
+    const endpoint = endpoints.pick();
+    if (endpoint !== undefined) endpoints.done(endpoint, 'ok', 200);
+    endpoints.close();
+    const [seconds, nanoseconds] = spans()[0]?.duration ?? [0, 0];
+    expect(seconds * 1_000 + nanoseconds / 1e6).toBeGreaterThanOrEqual(199);
   });
 
   it('is no error when it is cancelled because another was faster', async () => {
@@ -228,6 +239,58 @@ describe('a call that fails', () => {
       attributes: { 'error.type': 'cancelled' },
       status: { code: SpanStatusCode.UNSET },
     });
+  });
+});
+
+describe('a call is cancelled if its caller ended it, and only then:', () => {
+  const outcome = (span: { attributes: object; status: { code: number } } | undefined) => [
+    (span?.attributes as Record<string, unknown>)['error.type'],
+    span?.status.code,
+  ];
+
+  it('before there was an attempt, for a reason of its own', async () => {
+    const { spans } = trace();
+    const { client, clock } = startClient();
+    const end = new AbortController();
+    const call = client.call('nobody', () => 'ok', { signal: end.signal });
+    call.catch(() => undefined);
+    await clock.advance(5);
+    end.abort(new Error('the user left'));
+    await expect(call).rejects.toThrow('the user left');
+    expect(outcome(spans().at(-1))).toEqual(['cancelled', SpanStatusCode.UNSET]);
+  });
+
+  it('in the pause before a retry', async () => {
+    const { spans } = trace();
+    const { client } = await startOrders(1);
+    const end = new AbortController();
+    const call = client.call('orders', () => failWith('ECONNRESET'), {
+      idempotent: true,
+      signal: end.signal,
+    });
+    call.catch(() => undefined);
+    await new Promise((resolve) => setImmediate(resolve));
+    end.abort();
+    await expect(call).rejects.toThrow('aborted');
+    expect(outcome(spans().at(-1))).toEqual(['cancelled', SpanStatusCode.UNSET]);
+  });
+
+  it('not when a bug of its work ends it, and with it a hedge', async () => {
+    const { spans } = trace();
+    const { client, clock } = await startOrders();
+    for (let time = 0; time < 40; time += 1) await client.call('orders', () => 'ok', { idempotent: true });
+    let fail = (): void => undefined;
+    const work = ({ kind }: { readonly kind: string }) =>
+      new Promise((_, reject) => {
+        if (kind === 'first') fail = () => reject(new TypeError('x.y is not a function'));
+      });
+    const call = client.call('orders', work, { idempotent: true });
+    call.catch(() => undefined);
+    await clock.advance(1_000);
+    fail();
+    await expect(call).rejects.toThrow('x.y is not a function');
+    const last = spans().findLast(({ name }) => name === 'call orders');
+    expect(outcome(last)).toEqual(['_OTHER', SpanStatusCode.ERROR]);
   });
 });
 

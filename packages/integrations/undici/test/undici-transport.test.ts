@@ -21,6 +21,25 @@ async function startClient(...handlers: Parameters<typeof startService>[0]) {
 }
 
 describe('undiciTransport', () => {
+  it("made by a function is each client's own, and ends with it", async () => {
+    const { discovery } = await startService([echo]);
+    const closed: unknown[] = [];
+    const transport = (given: typeof discovery) => {
+      const own = undiciTransport({ discovery: given });
+      const close = own.close.bind(own);
+      return Object.assign(own, { close: () => close().finally(() => closed.push(own)) });
+    };
+    const [one, two] = ['orders', 'orders'].map(
+      (service) => new ServiceClient({ service, discovery, transport }),
+    );
+    expect((await one?.get('/'))?.status).toBe(200);
+
+    await one?.close();
+    expect(closed).toHaveLength(1);
+    await two?.close();
+    expect(new Set(closed).size).toBe(2);
+  });
+
   it('sends what a ServiceClient sends, and reads what is answered', async () => {
     const { client } = await startClient(echo);
     const { status, headers, body } = await client.post('/items?a=1', {
