@@ -1,8 +1,9 @@
 import { eventually } from '@sd/testkit';
+import { ChildProcess, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import { commandCheck } from '../src/checks/command-check.ts';
 import { unaborted } from './local-servers.ts';
 
@@ -112,5 +113,37 @@ describe('commandCheck()', () => {
       console.log('done'); child.unref()`;
     expect(await look(script)).toEqual({ status: 'healthy', detail: 'exit 0: done' });
     process.kill(await written(file)); // it was still running: only the program itself is ours to end
+  });
+});
+
+describe('a program that cannot be started or killed', () => {
+  it('is unhealthy, and no end of this process, when there are no file descriptors left', () => {
+    const script = `
+      import { commandCheck } from '@sd/health';
+      import { openSync } from 'node:fs';
+      const check = commandCheck({ argv: ['/bin/true'], enabled: true });
+      try { for (;;) openSync('/dev/null', 'r'); } catch {}
+      const { status } = await check.check({ host: 'a', port: 1 }, { signal: new AbortController().signal }).catch(() => ({ status: 'threw' }));
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      process.exit(status === 'unhealthy' ? 0 : 3);`;
+    const node = [process.execPath, '--conditions=@sd/source', '--import', 'tsx', '--input-type=module', '-e', script];
+    const { status, stderr } = spawnSync('/bin/sh', ['-c', 'ulimit -n 80; exec "$@"', 'sh', ...node], {
+      encoding: 'utf8',
+    });
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  });
+
+  it('ends the check when it may not be killed, as when it runs as another user', async () => {
+    const kill = vi.spyOn(ChildProcess.prototype, 'kill').mockImplementation(function (this: ChildProcess) {
+      this.emit('error', new Error('kill EPERM')); // as Node does
+      return false;
+    });
+    const stop = new AbortController();
+    const argv = [process.execPath, '-e', 'setTimeout(() => {}, 300)'] as const;
+    const result = commandCheck({ argv, enabled: true }).check(target, { signal: stop.signal });
+    stop.abort(new Error('too late'));
+    await expect(result).rejects.toThrow('too late');
+    expect(kill).toHaveBeenCalledTimes(1);
+    kill.mockRestore();
   });
 });

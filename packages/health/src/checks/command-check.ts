@@ -1,6 +1,7 @@
 import { validate } from '@sd/core';
 import { spawn } from 'node:child_process';
 import { basename } from 'node:path';
+import type { Readable } from 'node:stream';
 import * as v from 'valibot';
 import { finding, messageOf, unhealthy } from '../finding.ts';
 import type { CheckResult, CheckTarget, HealthCheck } from '../health-check.ts';
@@ -68,11 +69,14 @@ function run(
     ...(cwd === undefined ? {} : { cwd }),
   });
   let output = '';
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('utf8');
-    stream.on('data', (text: string) => (output = (output + text).slice(-outputLength)));
-  }
+  // Before all else: without it, an error would end this process.
   child.on('error', (error) => end(unhealthy(`cannot run ${file}: ${messageOf(error)}`)));
+  // There are none when this process has no file descriptors left.
+  const streams: readonly (Readable | null | undefined)[] = [child.stdout, child.stderr];
+  for (const stream of streams) {
+    stream?.setEncoding('utf8');
+    stream?.on('data', (text: string) => (output = (output + text).slice(-outputLength)));
+  }
   // Not 'close', for which a process in the background that inherited the output could keep us waiting. What the program
   // itself wrote before it exited is here in this turn of the event loop.
   child.once('exit', (code, signal) => {
@@ -81,8 +85,7 @@ function run(
   return {
     close() {
       child.kill('SIGKILL');
-      child.stdout.destroy();
-      child.stderr.destroy();
+      for (const stream of streams) stream?.destroy();
     },
   };
 }

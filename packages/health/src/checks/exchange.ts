@@ -19,16 +19,18 @@ export function exchange(
 ): Promise<CheckResult> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(signal.reason);
-    const opened = open((result) => {
+    let isOver = false;
+    const finish = (settle: () => void): void => {
+      if (isOver) return; // closing may itself bring an error
+      isOver = true;
       forget();
       opened.close();
-      resolve(result);
-    });
+      settle();
+    };
+    const opened = open((result) => finish(() => resolve(result)));
     const forget = onAbort(signal, () => {
       const result = opened.cutOff?.(signal.reason);
-      opened.close();
-      if (result === undefined) reject(signal.reason);
-      else resolve(result);
+      finish(() => (result === undefined ? reject(signal.reason) : resolve(result)));
     });
   });
 }
