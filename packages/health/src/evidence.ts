@@ -1,3 +1,4 @@
+import { takesRequests } from '@sd/core';
 import type { Endpoint, Outcome } from '@sd/load-balancers';
 import { ConsecutiveFailures } from './consecutive-failures.ts';
 import { isBelowChance, isOutlier, spreadOf, type Spread } from './deviation.ts';
@@ -133,6 +134,8 @@ export class Evidence {
       this.#silence?.observe(slot, inFlight - answering, now);
       if (isOut(endpoint)) continue;
       inRotation += 1;
+      // What it last said, it does not say any more.
+      if (!takesRequests(endpoint.instance.status)) this.#standing.forget(slot);
       attempts += this.#window.recentAttempts(slot);
       failures += this.#window.recentFailures(slot);
     }

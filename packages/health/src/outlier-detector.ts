@@ -64,6 +64,7 @@ export class OutlierDetector implements Disposable {
       grow: (slots) => this.#grow(slots),
       arrived: (endpoint) => this.#reset(endpoint),
       left: (endpoint) => {
+        this.#evidence.left(endpoint.slot);
         this.#ejections.forget(endpoint);
         this.#slow?.forget(endpoint);
       },
@@ -121,8 +122,9 @@ export class OutlierDetector implements Disposable {
 
   /** Takes an endpoint out by hand, until `release`, whatever it does. */
   isolate(endpoint: Endpoint): void {
-    if (!this.#isClosed && this.#roster.has(endpoint))
-      this.#ejections.isolate(endpoint, this.#clock.monotonic());
+    if (this.#isClosed || !this.#roster.has(endpoint)) return;
+    this.#ejections.isolate(endpoint, this.#clock.monotonic());
+    this.#evidence.left(endpoint.slot);
   }
 
   release(endpoint: Endpoint): void {

@@ -212,3 +212,47 @@ describe('an endpoint that asks to be left alone', () => {
     expect(d.events).toEqual([]);
   });
 });
+
+describe('endpoints that failed and take no requests any more', () => {
+  /** Two of five fail at their last attempt; what happens to them then; later a third one fails. */
+  async function ejectedAfter(gone: (d: Detection) => void): Promise<readonly string[]> {
+    const d = new Detection({ endpoints: 5 });
+    d.answerAll();
+    const bad = [d.at(0), d.at(1), d.at(2)];
+    for (const endpoint of bad) d.record(endpoint, 'error');
+    gone(d);
+    for (let second = 0; second < 20; second += 1) {
+      await d.clock.advance(1_000);
+      d.answerAll({ but: bad });
+    }
+    d.record(d.at(3), 'error', { times: 5 });
+    return d.ejected;
+  }
+
+  it('do not keep others from being ejected when they have left', async () => {
+    expect(
+      await ejectedAfter((d) => {
+        for (const slot of [0, 1, 2]) d.pool.remove(d.at(slot));
+      }),
+    ).toEqual(['e3']);
+  });
+
+  it('do not keep others from being ejected when an operator has isolated them', async () => {
+    expect(
+      await ejectedAfter((d) => {
+        for (const slot of [0, 1, 2]) d.detector.isolate(d.at(slot));
+      }),
+    ).toEqual(['e3']);
+  });
+
+  it('do not keep others from being ejected when they say that they are unhealthy', async () => {
+    expect(
+      await ejectedAfter((d) => {
+        for (const slot of [0, 1, 2]) {
+          const endpoint = d.at(slot);
+          endpoint.instance = { ...endpoint.instance, status: 'unhealthy' };
+        }
+      }),
+    ).toEqual(['e3']);
+  });
+});
