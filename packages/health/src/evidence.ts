@@ -129,6 +129,7 @@ export class Evidence {
     let inRotation = 0;
     let attempts = 0;
     let failures = 0;
+    let worst = noTally;
     for (const endpoint of endpoints) {
       const { slot, inFlight, answering } = endpoint;
       this.#silence?.observe(slot, inFlight - answering, now);
@@ -136,12 +137,18 @@ export class Evidence {
       inRotation += 1;
       // What it last said, it does not say any more.
       if (!takesRequests(endpoint.instance.status)) this.#standing.forget(slot);
-      attempts += this.#window.recentAttempts(slot);
-      failures += this.#window.recentFailures(slot);
+      const own = { attempts: this.#window.recentAttempts(slot), failures: this.#window.recentFailures(slot) };
+      attempts += own.attempts;
+      failures += own.failures;
+      if (own.failures > worst.failures) worst = own;
     }
+    const others = attempts - worst.attempts;
     this.#isGeneral =
       this.#standing.mostFail(inRotation) ||
-      (attempts >= enoughAttempts && failures > mostFailures * attempts);
+      (attempts >= enoughAttempts &&
+        failures > mostFailures * attempts &&
+        // Of few endpoints, one alone can fail so often.
+        (others === 0 || failures - worst.failures > mostFailures * others));
   }
 
   /** So many periods of outcomes, and halves of the window of latencies, are over. */
@@ -180,6 +187,8 @@ export class Evidence {
 /** A larger share of failures among all that are in rotation is not one endpoint's fault; judged with so many attempts. */
 const mostFailures = 0.2;
 const enoughAttempts = 20;
+
+const noTally = { attempts: 0, failures: 0 };
 
 /** So much better a success rate of late says that an endpoint is getting well. */
 const recovering = 0.05;

@@ -256,3 +256,19 @@ describe('endpoints that failed and take no requests any more', () => {
     ).toEqual(['e3']);
   });
 });
+
+describe('one of few endpoints that fails most of its requests, but not in a row', () => {
+  it.each([2, 3])('is ejected by its rate: one of %d', async (endpoints) => {
+    const d = new Detection({ endpoints });
+    const [bad] = d.pool.endpoints;
+    for (let second = 0; second < 30 && d.ejected.length === 0; second += 1) {
+      for (let round = 0; round < 3 && bad !== undefined; round += 1) {
+        d.record(bad, 'error', { times: 4 });
+        d.record(bad, 'ok');
+        d.answerAll({ times: 5, but: [bad] });
+      }
+      await d.clock.advance(1_000);
+    }
+    expect(d.ejected).toEqual(['e0']);
+  });
+});
