@@ -32,7 +32,7 @@ export class CircuitBreaker {
   #failuresInRow = 0;
   #probesLeft = 0;
   #probesOk = 0;
-  /** A call that ends in another state than it began in says nothing any more. */
+  /** A call that ends in another state than it began in says nothing any more; those of all rounds of half-open do. */
   #entry: CircuitEntry = 1;
 
   /** @throws {ConfigValidationError} naming each wrong option */
@@ -174,7 +174,15 @@ export class CircuitBreaker {
         : before.value === 'half-open'
           ? before.until - before.since
           : 0;
-    this.#enter({ value: 'half-open', since: now, until: now + lastMs });
+    const next: CircuitState = { value: 'half-open', since: now, until: now + lastMs };
+    if (before.value !== 'half-open') {
+      this.#enter(next);
+      return;
+    }
+    // What those of the round before still say counts: where answers take longer than a round, nothing else would.
+    this.#state = next;
+    this.#probesLeft = this.#options.probes;
+    this.#tell(next, before);
   }
 
   #close(): void {
@@ -190,6 +198,10 @@ export class CircuitBreaker {
     this.#entry += 1;
     this.#probesLeft = state.value === 'half-open' ? this.#options.probes : 0;
     this.#probesOk = 0;
+    this.#tell(state, before);
+  }
+
+  #tell(state: CircuitState, before: CircuitState): void {
     for (const listener of this.#listeners) {
       try {
         listener(state, before);

@@ -137,7 +137,10 @@ export class Evidence {
       inRotation += 1;
       // What it last said, it does not say any more.
       if (!takesRequests(endpoint.instance.status)) this.#standing.forget(slot);
-      const own = { attempts: this.#window.recentAttempts(slot), failures: this.#window.recentFailures(slot) };
+      const own = {
+        attempts: this.#window.recentAttempts(slot),
+        failures: this.#window.recentFailures(slot),
+      };
       attempts += own.attempts;
       failures += own.failures;
       if (own.failures > worst.failures) worst = own;

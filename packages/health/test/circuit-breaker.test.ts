@@ -148,10 +148,27 @@ describe('a half-open circuit', () => {
     await clock.advance(5_000);
     const probe = breaker.tryEnter();
     expect(probe).toBeGreaterThan(0);
-    breaker.failed(lost);
-    expect(breaker.state.value).toBe('half-open');
+    expect(lost).toBeGreaterThan(0);
     breaker.succeeded(probe);
     expect(breaker.state.value).toBe('closed');
+  });
+
+  it.each([
+    ['closes', 'succeeded', 'closed'],
+    ['opens', 'failed', 'open'],
+  ] as const)('%s by calls that take longer than it was open', async (_, verdict, state) => {
+    const { clock, breaker, trip } = setUp();
+    trip();
+    await clock.advance(5_000);
+    const entries: number[] = [];
+    for (let second = 0; second < 20; second += 1) {
+      if (second > 0 && breaker.state.value !== 'half-open') break;
+      entries.push(breaker.tryEnter());
+      await clock.advance(1_000);
+      const began = entries[second - 7] ?? 0; // each takes 8 s
+      if (began > 0) breaker[verdict](began);
+    }
+    expect(breaker.state.value).toBe(state);
   });
 
   it('remembers nothing of the calls before, once it is closed', async () => {

@@ -126,7 +126,15 @@ describe('a program that cannot be started or killed', () => {
       const { status } = await check.check({ host: 'a', port: 1 }, { signal: new AbortController().signal }).catch(() => ({ status: 'threw' }));
       await new Promise((resolve) => setTimeout(resolve, 50));
       process.exit(status === 'unhealthy' ? 0 : 3);`;
-    const node = [process.execPath, '--conditions=@sd/source', '--import', 'tsx', '--input-type=module', '-e', script];
+    const node = [
+      process.execPath,
+      '--conditions=@sd/source',
+      '--import',
+      'tsx',
+      '--input-type=module',
+      '-e',
+      script,
+    ];
     const { status, stderr } = spawnSync('/bin/sh', ['-c', 'ulimit -n 80; exec "$@"', 'sh', ...node], {
       encoding: 'utf8',
     });
