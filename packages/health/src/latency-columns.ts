@@ -38,6 +38,16 @@ export class LatencyColumns {
     return -1;
   }
 
+  /** How many latencies are in a greater bucket. */
+  above(slot: number, bucket: number): number {
+    const [from, end] = [slot * latencyBuckets + bucket + 1, (slot + 1) * latencyBuckets];
+    let above = 0;
+    for (let index = from; index < end; index += 1) {
+      above += (this.#running.buckets[index] ?? 0) + (this.#former.buckets[index] ?? 0);
+    }
+    return above;
+  }
+
   /** So many halves are over. */
   turn(halves: number): void {
     for (let left = Math.min(halves, 2); left > 0; left -= 1) {

@@ -1,6 +1,7 @@
 import type { Rng } from '@sd/core';
 import type { Endpoint } from '@sd/load-balancers';
 import type { DetectedPool } from './detected-pool.ts';
+import { isBelowChance } from './deviation.ts';
 import { isProbeLost } from './ejections.ts';
 import { bucketOf, latencyBuckets, latencyOf } from './latency-buckets.ts';
 import { LatencyColumns } from './latency-columns.ts';
@@ -87,11 +88,28 @@ export class SlowEndpoints {
     this.#normalAt = now;
     const limitMs = Math.max(factor * this.#normalMs, this.#normalMs + marginMs);
     if (latencyOf(slowest) <= limitMs) return;
+    // Of the latencies of all, those that are above the limit.
+    let limit = slowest;
+    while (limit > 0 && latencyOf(limit) > limitMs) limit -= 1;
+    let total = 0;
+    let above = 0;
+    for (const endpoint of endpoints) {
+      const { slot } = endpoint;
+      if (this.#latencies.count(slot) < samples || isOut(endpoint)) continue;
+      total += this.#latencies.count(slot);
+      above += this.#latencies.above(slot, limit);
+    }
     for (const endpoint of endpoints) {
       if (2 * (this.#slow + 1) > endpoints.length) return;
-      if (this.#latencies.count(endpoint.slot) < samples || isOut(endpoint)) continue;
-      const p90Ms = latencyOf(this.#latencies.quantile(endpoint.slot, 0.9));
-      if (p90Ms > limitMs) this.#degrade(endpoint, p90Ms, now);
+      const { slot } = endpoint;
+      const own = this.#latencies.count(slot);
+      if (own < samples || isOut(endpoint)) continue;
+      const p90Ms = latencyOf(this.#latencies.quantile(slot, 0.9));
+      if (p90Ms <= limitMs) continue;
+      // Where one in ten requests is slow wherever it goes, that is in the p90 of some and of others not, by chance.
+      const ownAbove = this.#latencies.above(slot, limit);
+      const usual = 1 - (above - ownAbove) / (total - own);
+      if (isBelowChance(1 - ownAbove / own, usual, own)) this.#degrade(endpoint, p90Ms, now);
     }
   }
 

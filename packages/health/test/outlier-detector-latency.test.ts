@@ -1,3 +1,4 @@
+import { seededRng } from '@sd/core';
 import { describe, expect, it } from 'vitest';
 import { Detection } from './detection.ts';
 
@@ -242,5 +243,21 @@ describe('a degraded endpoint', () => {
     await d.clock.advance(1_000);
     for (let time = 0; time < 3; time += 1) await d.probe(d.at(0), 'ok', 20);
     expect(slowOnes(d)).toEqual([]);
+  });
+});
+
+describe('endpoints that are alike', () => {
+  it('are hardly ever degraded for chance, where one in twelve requests is slow wherever it goes', async () => {
+    const rng = seededRng(1);
+    const d = new Detection({ endpoints: 10 });
+    for (let second = 0; second < 300; second += 1) {
+      for (const endpoint of d.pool.endpoints) {
+        for (let time = 0; time < 10; time += 1) {
+          d.record(endpoint, 'ok', { latencyMs: rng() < 1 / 12 ? 500 : 10 });
+        }
+      }
+      await d.clock.advance(1_000);
+    }
+    expect(d.eventsOf('degrade').length).toBeLessThan(5);
   });
 });
