@@ -55,6 +55,14 @@ describe('least-request', () => {
     expectShares(atOnce(poolOf(weighted(...weights)).set('least-request'), 1_000), 0.1);
   });
 
+  it.each([2, 5, 20])(
+    'gives a canary of 1 % little more than that, with %d calls under way',
+    (concurrent) => {
+      const counts = tally(steadily(poolOf(weighted(99, 1)), concurrent, 10_000));
+      expect(counts['b'] ?? 0).toBeLessThan(400);
+    },
+  );
+
   it('prefers the idle one of two', () => {
     const pool = poolOf(instances(2));
     const set = pool.set('least-request');

@@ -119,3 +119,9 @@ describe('peak-ewma, of endpoints that nobody has called yet', () => {
     expect(new Set(inTurn(pool, pool.set('peak-ewma'), 30)).size).toBe(5);
   });
 });
+
+it('gives a canary of 1 % beside one endpoint little more than that, when calls come one at a time', () => {
+  const pool = poolOf(weighted(99, 1));
+  const counts = tally(inTurn(pool, pool.set('peak-ewma'), 10_000));
+  expect(counts['b'] ?? 0).toBeLessThan(400);
+});

@@ -24,8 +24,7 @@ export class LeastRequest extends WeightedMembers implements IncrementalStrategy
     const draw = this.#draw;
     const first = tried.length === 0 ? draw.any() : draw.untried(tried);
     if (first === undefined) return undefined;
-    const other = draw.any();
-    const second = other !== first && tried.length === 0 ? other : draw.unlike(first, tried);
+    const second = draw.second(first, tried);
     if (second === undefined) return first;
     // In flight by weight, without a division.
     const load = first.inFlight * this.classes.weightOf(second);

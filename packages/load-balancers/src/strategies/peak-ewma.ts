@@ -32,7 +32,7 @@ export class PeakEwma extends WeightedMembers implements IncrementalStrategy {
   pick({ tried }: PickRequest): Endpoint | undefined {
     const first = this.#draw.untried(tried);
     if (first === undefined) return undefined;
-    const second = this.#draw.unlike(first, tried);
+    const second = this.#draw.second(first, tried);
     if (second === undefined) return first;
     const weight = this.classes.weightOf(first);
     const other = this.classes.weightOf(second);

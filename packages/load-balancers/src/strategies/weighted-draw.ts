@@ -61,6 +61,19 @@ export class WeightedDraw {
     return lightAndUntried(this.#classes, tried) ?? first;
   }
 
+  /**
+   * Hot path. Another to compare `first` with; undefined when there is none, or when `first` was drawn twice and has more
+   * than half of the weight: were the others compared with it each time, they would get far more than their share.
+   */
+  second(first: Endpoint, tried: readonly Endpoint[]): Endpoint | undefined {
+    if (tried.length > 0) return this.unlike(first, tried);
+    const other = this.any();
+    if (other !== first) return other;
+    const own = this.#classes.weightOf(first);
+    const rest = this.#classes.total - own;
+    return rest >= own || this.#draws.hits(rest / own) ? this.unlike(first, tried) : undefined;
+  }
+
   /** Hot path. Another than `first` that was not tried; undefined when there is none. */
   unlike(first: Endpoint, tried: readonly Endpoint[]): Endpoint | undefined {
     for (let draws = 0; draws < 4; draws += 1) {
