@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { RoundRobin, Sticky, type PickRequest } from '../src/index.ts';
+import { RoundRobin, Sticky, type Endpoint, type EndpointPool, type PickRequest } from '../src/index.ts';
 import { filled, ids, instance, instances, pick, poolOf, tally, type Given } from './pools.ts';
 
 const keyed = (key: string, tried: PickRequest['tried'] = []): PickRequest => ({ key, tried });
@@ -101,6 +101,17 @@ describe('an endpoint that is draining', () => {
     if (a !== undefined) pool.restore(a);
     change({ status: 'out-of-service' });
     expect(pick(set, onA[1]).id).toBe('b');
+  });
+
+  it.each([
+    ['an operator isolates it', (pool: EndpointPool, a: Endpoint) => pool.isolate(a, true)],
+    ['it fails our own check', (pool: EndpointPool, a: Endpoint) => pool.report(a, 'unhealthy')],
+  ])('loses its keys when %s', (_, act) => {
+    const { pool, set, onA, change } = homes();
+    change({ status: 'draining' });
+    const [a] = pool.endpoints;
+    if (a !== undefined) act(pool, a);
+    expect(pick(set, onA[0]).id).toBe('b');
   });
 
   it('has no more in flight than it may', () => {

@@ -94,6 +94,7 @@ export class Sticky implements IncrementalStrategy {
   #keeps(home: Endpoint): boolean {
     if (this.#open[home.slot] === home) return true;
     if (this.#members[home.slot] !== home || home.ejected || home.saturated) return false;
+    if (home.isolated || home.checked === 'unhealthy') return false;
     return home.instance.status === 'draining';
   }
 
