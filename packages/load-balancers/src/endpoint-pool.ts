@@ -101,6 +101,9 @@ export class EndpointPool implements Disposable {
     );
     this.#hadSnapshot = true;
     this.#sets.update(this.#list, this.#slots);
+    // Now that sets know: whoever hears of it may end attempts on those that left.
+    const onLeave = this.#onLeave;
+    if (onLeave !== undefined) for (const endpoint of before) if (endpoint.gone) onLeave(endpoint);
   }
 
   /** Asks all layers anew: something that a layer of yours goes by has changed. */
@@ -207,6 +210,7 @@ export class EndpointPool implements Disposable {
     if (!PooledEndpoint.is(endpoint) || endpoint.gone || endpoint.isolated === isIsolated) return;
     endpoint.isolated = isIsolated;
     this.#sets.changed(endpoint);
+    this.refresh(); // whether those of weight 0 are used depends on who else is
   }
 
   /** Stops its timers, and ejects no more. Attempts under way may finish. Idempotent. */
@@ -327,7 +331,6 @@ export class EndpointPool implements Disposable {
     this.#slowStart?.forget(endpoint);
     endpoint.gone = true;
     if (endpoint.inFlight === 0) this.#free(endpoint);
-    this.#onLeave?.(endpoint);
   }
 
   /** Once, even if a strategy picks it again after it has left. */

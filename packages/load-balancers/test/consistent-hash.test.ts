@@ -3,11 +3,11 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   ConsistentHash,
+  EndpointPool,
   HashRing,
   LoadBalancerFactory,
   MaglevTable,
   RendezvousTable,
-  type EndpointPool,
   type KeyTable,
 } from '../src/index.ts';
 import { ids, inTurn, instance, instances, pick, poolOf, tally } from './pools.ts';
@@ -154,6 +154,30 @@ describe('bounded load', () => {
   it.each(tables)('is kept when all calls have one key: %s', (_what, table) => {
     const { set } = bounded(table, instances(5));
     for (let calls = 1; calls <= 500; calls += 1) {
+      const { inFlight, id } = pick(set, { key: 'hot', tried: [] });
+      expect(inFlight, id).toBeLessThanOrEqual(Math.ceil((1.25 * calls) / 5));
+    }
+  });
+
+  it('is kept when attempts on those that left are ended by whoever hears of it', () => {
+    const factory = new LoadBalancerFactory().register(
+      'bounded',
+      ({ rng }) => new ConsistentHash({ table: new HashRing(), boundedLoad: 1.25, rng }),
+    );
+    const pool: EndpointPool = new EndpointPool({
+      service: 'orders',
+      factory,
+      onLeave(endpoint) {
+        while (endpoint.inFlight > 0) pool.finish(endpoint, 'cancelled', 0);
+      },
+    });
+    const set = pool.set('bounded');
+    for (let registeredAt = 1; registeredAt <= 20; registeredAt += 1) {
+      pool.update(instances(5, () => ({ registeredAt })));
+      for (let calls = 0; calls < 20; calls += 1) pick(set, { key: `${calls}`, tried: [] });
+    }
+    pool.update(instances(5));
+    for (let calls = 1; calls <= 100; calls += 1) {
       const { inFlight, id } = pick(set, { key: 'hot', tried: [] });
       expect(inFlight, id).toBeLessThanOrEqual(Math.ceil((1.25 * calls) / 5));
     }

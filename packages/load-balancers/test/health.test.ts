@@ -109,6 +109,16 @@ describe('an isolated endpoint', () => {
   });
 });
 
+describe('endpoints of weight 0', () => {
+  it('are used as soon as nobody else takes requests, and no longer', () => {
+    const { pool, of, set } = setUp(weighted(1, 0));
+    pool.isolate(of('a'), true);
+    expect(ids(set.eligible)).toEqual(['b']);
+    pool.isolate(of('a'), false);
+    expect(ids(set.eligible)).toEqual(['a']);
+  });
+});
+
 describe('a probe', () => {
   const unrepeatable: PickRequest = { key: undefined, tried: [], mayProbe: false };
 
