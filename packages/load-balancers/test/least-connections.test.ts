@@ -112,3 +112,18 @@ function naiveLeastLoaded(endpoints: readonly Endpoint[], tried: readonly Endpoi
   const least = Math.min(...untried.map(loadOf));
   return untried.filter((endpoint) => loadOf(endpoint) === least);
 }
+
+it('gives none of many light ones beside a heavy one far more than its share', () => {
+  const pool = poolOf(instances(41, (index) => ({ weight: index === 0 ? 64 : 1 })));
+  const { 'i-000': heavy = 0, ...light } = tally(inTurn(pool, pool.set('least-connections'), 10_400));
+  expect(Math.max(...Object.values(light))).toBeLessThan(300); // 100 would be fair
+  expect(heavy).toBeGreaterThan(4_000);
+});
+
+it('follows weights beside a heavy one that is out', () => {
+  const pool = poolOf(instances(3, (index) => ({ weight: [90, 10, 10_000][index] ?? 1 })));
+  const heavy = pool.endpoints[2];
+  if (heavy !== undefined) pool.eject(heavy, Infinity);
+  const counts = tally(inTurn(pool, pool.set('least-connections'), 1_000));
+  expect(counts['i-000']).toBeGreaterThan(850);
+});

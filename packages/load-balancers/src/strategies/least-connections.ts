@@ -122,14 +122,28 @@ export class LeastConnections implements IncrementalStrategy {
   /** Turns the lowest level's list until the endpoint at its head is due. */
   #due(head: number): number {
     let slot = head;
+    let first = head;
+    let most = -Infinity;
+    let given = 0;
     for (let passedOver = 0; passedOver < mostPassedOver; passedOver += 1) {
-      const credit = (this.#credit[slot] ?? 0) + this.#bearing(slot) / this.#heaviest;
-      this.#credit[slot] = credit < 1 ? credit : credit - 1;
-      if (credit >= 1) break;
+      const share = this.#bearing(slot) / this.#heaviest;
+      const credit = (this.#credit[slot] ?? 0) + share;
+      given += share;
+      this.#credit[slot] = credit;
+      if (credit > most) {
+        most = credit;
+        first = slot;
+      }
+      if (credit >= 1) {
+        given = 1;
+        break;
+      }
       slot = this.#next[slot] ?? head;
     }
-    this.#heads[this.#lowest] = slot;
-    return slot;
+    // If nobody is due, the one that is nearest to it, at the price of what was given.
+    this.#credit[first] = most - given;
+    this.#heads[this.#lowest] = first;
+    return first;
   }
 
   #inTurn(): Endpoint[] {
