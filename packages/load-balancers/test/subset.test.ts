@@ -108,3 +108,11 @@ describe('a set of a consumer with a subset', () => {
     pool.close();
   });
 });
+
+it('has its size of each priority, so that nobody is left with stand-ins alone', () => {
+  const all = poolOf(instances(20, (index) => ({ priority: index < 10 ? 0 : 1 }))).endpoints;
+  for (let client = 0; client < 50; client += 1) {
+    const some = chosen(all, 2, `client-${client}`);
+    expect(some.map(({ instance }) => instance.priority)).toEqual([0, 0, 1, 1]);
+  }
+});

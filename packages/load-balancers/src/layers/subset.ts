@@ -5,7 +5,7 @@ import { hashText, mix } from '../hash.ts';
 import { nthOf } from '../select.ts';
 
 export interface SubsetOptions {
-  /** How many endpoints a consumer calls. */
+  /** How many endpoints of each priority a consumer calls. */
   readonly size: number;
   /** What tells this consumer from others, e.g. its own instance id: the same client gets the same subset. */
   readonly client: string;
@@ -32,20 +32,24 @@ export class Subset {
   /** Sets the weights of those that are not chosen to 0; those whose weight is 0 already are not counted. */
   apply(endpoints: readonly Endpoint[], weights: Float64Array): void {
     if (endpoints.length <= this.#size) return;
-    const scores = new Float64Array(endpoints.length);
-    let candidates = 0;
+    const scores = new Map<number, number[]>();
     for (let place = 0; place < endpoints.length; place += 1) {
       const endpoint = endpoints[place];
       if (endpoint === undefined || (weights[place] ?? 0) === 0 || !takesRequests(endpoint.instance.status))
         continue;
-      scores[candidates] = this.#scoreOf(endpoint);
-      candidates += 1;
+      const { priority } = endpoint.instance;
+      const ofPriority = scores.get(priority);
+      if (ofPriority === undefined) scores.set(priority, [this.#scoreOf(endpoint)]);
+      else ofPriority.push(this.#scoreOf(endpoint));
     }
-    if (candidates <= this.#size) return;
-    const least = nthOf(scores.subarray(0, candidates), candidates - this.#size);
-    endpoints.forEach((endpoint, place) => {
-      if (takesRequests(endpoint.instance.status) && this.#scoreOf(endpoint) < least) weights[place] = 0;
-    });
+    for (const [priority, candidates] of scores) {
+      if (candidates.length <= this.#size) continue;
+      const least = nthOf(Float64Array.from(candidates), candidates.length - this.#size);
+      endpoints.forEach((endpoint, place) => {
+        const { status, priority: its } = endpoint.instance;
+        if (its === priority && takesRequests(status) && this.#scoreOf(endpoint) < least) weights[place] = 0;
+      });
+    }
   }
 
   #scoreOf(endpoint: Endpoint): number {
