@@ -46,6 +46,8 @@ export const dnsRecords: FuzzTarget = {
     for (const type of ['SRV', 'A'] as const) {
       const lookup = new ServiceLookup({
         source,
+        clock: systemClock,
+        timeoutMs: 1_000,
         malformed,
         name,
         type,

@@ -44,7 +44,7 @@ export class DnsBackend implements DiscoveryBackend {
   constructor(options: DnsBackendOptions) {
     validateOptions(options);
     const { minIntervalMs = 1_000, maxIntervalMs = 30_000, misses = 1, services, logger } = options;
-    const { clock = systemClock, rng = systemRng } = options;
+    const { clock = systemClock, rng = systemRng, timeoutMs = 3_000 } = options;
     this.#malformed = new MalformedEntries(logger);
     this.#misses = misses;
     this.#members = new ServiceMembers(misses, clock);
@@ -52,7 +52,7 @@ export class DnsBackend implements DiscoveryBackend {
     const source = makeSource(options);
     const { name, type, port, protocol, targets, family } = options;
     const reading = { name, type, port, protocol, targets, family };
-    this.#lookup = new ServiceLookup({ ...reading, source, malformed: this.#malformed });
+    this.#lookup = new ServiceLookup({ ...reading, source, clock, timeoutMs, malformed: this.#malformed });
     this.#watching = { lookup: this.#lookup, minIntervalMs, maxIntervalMs, clock, rng };
     this.#watches = new SharedWatches((feed) => void this.#follow(feed));
   }

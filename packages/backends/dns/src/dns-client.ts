@@ -127,21 +127,32 @@ export class DnsClient implements DnsSource {
 
   async #ask(question: Question, signal: AbortSignal): Promise<Reply> {
     const { servers } = this.#options;
-    const problems: string[] = [];
-    for (const server of servers.inOrder()) {
+    const problems = new Map<string, string>();
+    // Which server is next is decided when it is our turn: those before us may have found out that one is silent.
+    const askNext = async (): Promise<Reply | 'refused' | 'none'> => {
+      const server = servers.inOrder().find((each) => !problems.has(describeServer(each)));
+      if (server === undefined) return 'none';
+      const askedAt = this.#options.clock.monotonic();
       try {
-        const reply = await this.#slots.run(() => this.#askServer(server, question, signal), signal);
+        const reply = await this.#askServer(server, question, signal);
         servers.answered(server);
         const { rcode } = reply;
         if (rcode === rcodes.ok || rcode === rcodes.noSuchName) return reply;
-        problems.push(`${describeServer(server)}: ${describeRcode(rcode)}`);
+        problems.set(describeServer(server), describeRcode(rcode));
       } catch (error) {
         signal.throwIfAborted();
-        servers.failed(server);
-        problems.push(`${describeServer(server)}: ${error instanceof Error ? error.message : String(error)}`);
+        servers.failed(server, askedAt, this.#options.timeoutMs);
+        problems.set(describeServer(server), error instanceof Error ? error.message : String(error));
       }
+      return 'refused';
+    };
+    for (;;) {
+      const reply = await this.#slots.run(askNext, signal);
+      if (reply === 'none') break;
+      if (reply !== 'refused') return reply;
     }
-    throw new Error(problems.join('; ') || 'there are no DNS servers');
+    const said = Array.from(problems, ([server, problem]) => `${server}: ${problem}`);
+    throw new Error(said.join('; ') || 'there are no DNS servers');
   }
 
   async #askServer(server: ServerAddress, question: Question, signal: AbortSignal): Promise<Reply> {

@@ -16,6 +16,7 @@ export class DnsServers {
   readonly #given: readonly string[] | undefined;
   readonly #clock: Clock;
   readonly #failedAt = new Map<string, number>();
+  readonly #answeredAt = new Map<string, number>();
 
   /** @param given default: those of the system, or of `dns.setServers()` */
   constructor(given: readonly string[] | undefined, clock: Clock) {
@@ -33,11 +34,20 @@ export class DnsServers {
   }
 
   answered(server: ServerAddress): void {
-    this.#failedAt.delete(describeServer(server));
+    const name = describeServer(server);
+    this.#failedAt.delete(name);
+    this.#answeredAt.set(name, this.#clock.monotonic());
   }
 
-  failed(server: ServerAddress): void {
-    this.#failedAt.set(describeServer(server), this.#clock.monotonic());
+  /**
+   * Only silence is worth an order of its own: what fails at once costs nobody time. And who has answered others since
+   * is not silent, but about that name alone.
+   */
+  failed(server: ServerAddress, askedAt: number, timeoutMs: number): void {
+    const name = describeServer(server);
+    const now = this.#clock.monotonic();
+    if (now - askedAt < timeoutMs / 2 || (this.#answeredAt.get(name) ?? -Infinity) >= askedAt) return;
+    this.#failedAt.set(name, now);
   }
 }
 

@@ -3,6 +3,8 @@ import {
   ConfigValidationError,
   createInstance,
   describeValue,
+  TimeLimit,
+  type Clock,
   type MalformedEntries,
   type ServiceInstance,
 } from '@sd/core';
@@ -27,6 +29,9 @@ export interface ServiceLookupOptions extends Pick<
   'name' | 'type' | 'port' | 'protocol' | 'targets' | 'family'
 > {
   readonly source: DnsSource;
+  readonly clock: Clock;
+  /** What a target may cost the others. */
+  readonly timeoutMs: number;
   readonly malformed: MalformedEntries;
 }
 
@@ -99,6 +104,7 @@ export class ServiceLookup {
 
   /** Those that did not come with the records are asked for. One that cannot be had costs itself alone. */
   async #hostsOf(records: readonly SrvRecord[], signal: AbortSignal): Promise<Hosts> {
+    const { clock, timeoutMs } = this.#options;
     const targets = new Map(
       records.filter(({ target }) => isDnsName(target)).map(({ target, addresses }) => [target, addresses]),
     );
@@ -107,8 +113,10 @@ export class ServiceLookup {
     let ttlMs: number | undefined;
     let failure: unknown;
     const find = async (target: string, known: readonly KnownAddress[]): Promise<void> => {
+      const tooLate = () => new Error(`no address of "${target}" within ${timeoutMs} ms`);
+      const limit = new TimeLimit(clock, timeoutMs, tooLate, signal);
       try {
-        const answer = await this.#addressesOf(target, known, signal);
+        const answer = await this.#addressesOf(target, known, limit.signal);
         addresses.set(target, [...new Set(answer.records)]);
         ttlMs = least(ttlMs, answer.ttlMs);
       } catch (error) {
@@ -117,6 +125,8 @@ export class ServiceLookup {
         // Who wants both takes what there is, and alone those that are missing are not known.
         if (this.#options.family === 'both' && known.length > 0)
           addresses.set(target, [...new Set(known.map(({ address }) => address))]);
+      } finally {
+        limit.end();
       }
     };
     await Promise.all(Array.from(targets, ([target, known]) => find(target, known)));
@@ -180,15 +190,21 @@ interface InstanceFields {
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
-/** Each once; of several records with one address and port the most preferred counts. */
+/** Each once; of several records with one address and port the most preferred counts, in whatever order they come. */
 function complete(instances: readonly (ServiceInstance | undefined)[]): readonly ServiceInstance[] {
   const byId = new Map<string, ServiceInstance>();
   for (const instance of instances) {
     if (instance === undefined) continue;
     const known = byId.get(instance.id);
-    if (known === undefined || instance.priority < known.priority) byId.set(instance.id, instance);
+    if (known === undefined || isPreferred(instance, known)) byId.set(instance.id, instance);
   }
   return [...byId.values()];
+}
+
+function isPreferred(left: ServiceInstance, right: ServiceInstance): boolean {
+  if (left.priority !== right.priority) return left.priority < right.priority;
+  if (left.weight !== right.weight) return left.weight > right.weight;
+  return (left.metadata['target'] ?? '') < (right.metadata['target'] ?? '');
 }
 
 const isRoot = (target: string): boolean => target === '' || target === '.';

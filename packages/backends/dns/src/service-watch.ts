@@ -26,7 +26,9 @@ export async function followService(
     feed.push(members.instances);
     // Where no TTL is known: the longer nothing happens, the less often.
     quietMs = isNews ? minIntervalMs : Math.min(2 * quietMs, maxIntervalMs);
-    const pauseMs = Math.min(Math.max(found.ttlMs ?? quietMs, minIntervalMs), maxIntervalMs);
+    // What could not be had is asked for again before the TTL of the rest is over.
+    const goodMs = Math.min(found.ttlMs ?? Infinity, found.unresolved.size > 0 ? quietMs : Infinity);
+    const pauseMs = Math.min(Math.max(goodMs < Infinity ? goodMs : quietMs, minIntervalMs), maxIntervalMs);
     // Not all watchers at once, and not before the TTL is over: a cache would only say the same.
     await sleep(clock, pauseMs * (1 + rng() / 4), { signal: feed.signal });
   }

@@ -255,6 +255,38 @@ describe('a server that', () => {
     expect(second.questions).toHaveLength(others);
   });
 
+  it('is silent about one name is still asked first for others', async () => {
+    const [first, second] = [await openServer(), await openServer()];
+    publish(first, 1);
+    first.fault = (question) => (question.name === '_broken._tcp.test' ? { silent: true } : undefined);
+    const backend = openWith({ ...up(first, second), timeoutMs: 500 });
+    const broken = backend.getInstances('broken');
+    expect(hosts(await backend.getInstances('orders'))).toEqual([hostOf(1)]);
+    expect(await broken).toEqual([]);
+    expect(hosts(await backend.getInstances('orders'))).toEqual([hostOf(1)]);
+  });
+
+  it('was down for a moment is asked first as soon as it is back', async () => {
+    const [first, second] = [await openServer(), await openServer()];
+    publish(first, 1);
+    const backend = openWith({ ...up(first, second), transport: 'tcp', timeoutMs: 500 });
+    // TCP is refused at once, as a port that nobody listens on is over UDP.
+    first.fault = () => ({ bytes: () => Buffer.alloc(12) });
+    expect(await backend.getInstances('orders')).toEqual([]);
+    first.fault = undefined;
+    expect(hosts(await backend.getInstances('orders'))).toEqual([hostOf(1)]);
+  });
+
+  it('is silent keeps many questions waiting no longer than one', async () => {
+    const [silent, good] = [await openServer(), await openServer()];
+    publish(good, 1);
+    silent.fault = () => ({ silent: true });
+    const backend = openWith({ ...up(silent, good), timeoutMs: 500 });
+    const begin = performance.now();
+    await Promise.all(Array.from({ length: 400 }, () => backend.getInstances('orders')));
+    expect(performance.now() - begin).toBeLessThan(1_500);
+  });
+
   it('loses a packet or two is asked again', async () => {
     const server = await openServer();
     publish(server, 1);

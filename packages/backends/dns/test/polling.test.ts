@@ -78,6 +78,15 @@ describe('a watch asks again', () => {
     expect(await (await watchManually(server)).pauseMs()).toBe(expected);
   });
 
+  it('soon, and then ever more seldom, when a target could not be had', async () => {
+    const server = await openServer({ ttl: 20 });
+    server.set(name, 'SRV', { data: srv(1) }, { data: srv(2) });
+    server.set('web-1.test', 'A', { data: hostOf(1) });
+    server.fault = ({ name: asked }) => (asked === 'web-2.test' ? { rcode: 2 } : undefined);
+    const { pauseMs } = await watchManually(server);
+    expect([await pauseMs(), await pauseMs(), await pauseMs()]).toEqual([1_000, 2_000, 4_000]);
+  });
+
   it('when the time is over for which there is nothing', async () => {
     const server = await openServer({ ttl: 12 });
     expect(await (await watchManually(server)).pauseMs()).toBe(12_000);

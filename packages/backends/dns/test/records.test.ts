@@ -89,6 +89,16 @@ describe('SRV records', () => {
     expect(await ranksOf(server)).toEqual({ [hostOf(1)]: [1, 1] });
   });
 
+  it('of two targets with one address and port are one instance, in whatever order they come', async () => {
+    const server = await openServer();
+    for (const n of [1, 2]) server.set(`web-${n}.test`, 'A', { data: hostOf(1) });
+    const records = [srv(1, { weight: 10 }), srv(2, { weight: 30 })] as const;
+    setRecords(server, ...records);
+    const first = await openBackend(server).getInstances('orders');
+    setRecords(server, records[1], records[0]);
+    expect(await openBackend(server).getInstances('orders')).toEqual(first);
+  });
+
   it('of a target with several addresses share its weight', async () => {
     const server = await openServer();
     server.set('web-1.test', 'A', { data: '10.0.0.1' }, { data: '10.0.0.2' });

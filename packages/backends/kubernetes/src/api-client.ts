@@ -126,7 +126,8 @@ export class ApiClient {
     for (;;) {
       const sent = this.#sendOnce(request, access);
       try {
-        return await sent.response;
+        // A proxy may take as long as it wants to connect, and Node says nothing of an end before.
+        return await abortable(sent.response, request.signal);
       } catch (error) {
         request.signal.throwIfAborted();
         // The server closed a connection that was kept just when we used it again.

@@ -8,7 +8,11 @@ interface KubeConfig {
   loadFromFile(file: string): void;
   loadFromDefault(): void;
   setCurrentContext(context: string): void;
-  getCurrentCluster(): { readonly server: string; readonly proxyUrl?: string } | null;
+  getCurrentCluster(): {
+    readonly server: string;
+    readonly proxyUrl?: string;
+    readonly skipTLSVerify?: boolean;
+  } | null;
   getContextObject(name: string): { readonly namespace?: string } | null;
   getCurrentContext(): string;
   applyToHTTPSOptions(options: RequestOptions): Promise<void>;
@@ -42,7 +46,7 @@ export function kubeconfigSource(
     if (afresh && underWay === undefined) loaded = undefined;
     try {
       const config = await (loaded ??= load());
-      underWay ??= read(config).finally(() => (underWay = undefined));
+      underWay ??= read(config, patience.timeoutMs).finally(() => (underWay = undefined));
       return await inTime(underWay, patience);
     } catch (cause) {
       if (underWay === undefined) loaded = undefined;
@@ -52,11 +56,15 @@ export function kubeconfigSource(
   };
 }
 
-async function read(config: KubeConfig): Promise<Access> {
+async function read(config: KubeConfig, timeoutMs: number): Promise<Access> {
   const name = config.getCurrentContext();
   const cluster = config.getCurrentCluster();
   if (cluster === null) throw unavailable(`the kubeconfig has no context "${name}", or it names no cluster`);
-  const options: RequestOptions = {};
+  if (cluster.server.startsWith('http:') && !cluster.skipTLSVerify) {
+    throw unavailable(`there is no kubeconfig, or its server ${cluster.server} speaks no TLS`);
+  }
+  // After it the agent of a proxy gives up a connection that is not there: it does not know the signal of the request.
+  const options: RequestOptions = { timeout: timeoutMs };
   await config.applyToHTTPSOptions(options);
   const { ca, cert, key, servername, rejectUnauthorized, auth, agent } = options;
   const namespace = config.getContextObject(name)?.namespace;

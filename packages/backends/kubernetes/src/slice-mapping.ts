@@ -67,7 +67,8 @@ export class SliceMapping {
       const address = firstAddress(endpoint);
       const same = known?.get(address);
       if (same !== undefined && isDeepStrictEqual(same.endpoint, endpoint)) {
-        mapped.set(address, same);
+        const other = mapped.get(address);
+        if (other === undefined || !isLeaving(same, other)) mapped.set(address, same);
         continue;
       }
       const report = (problem: string): void => {

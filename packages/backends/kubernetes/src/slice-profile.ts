@@ -131,6 +131,9 @@ function numberOf(text: string | undefined, otherwise: number, most: number): nu
   return text.trim() !== '' && value >= 0 && value <= most ? value : undefined;
 }
 
+/** Labels may be called so, but no metadata of an instance. */
+const reservedKeys = new Set(['__proto__', 'prototype', 'constructor']);
+
 /** Labels of the users' own, the other ports, and where it is from. */
 function metadataOf(
   { namespace, labels }: EndpointSlice,
@@ -139,7 +142,10 @@ function metadataOf(
 ): Record<string, string> {
   const own = Object.entries(labels).filter(
     ([key, value]) =>
-      key.length <= 128 && value.length <= 4_096 && !/(^|\.)k(ubernete|8)s\.io\/|^sd\.io\//.test(key),
+      key.length <= 128 &&
+      value.length <= 4_096 &&
+      !/(^|\.)k(ubernete|8)s\.io\/|^sd\.io\//.test(key) &&
+      !reservedKeys.has(key),
   );
   const others = ports.filter((port) => port.name !== '' && port.name !== name);
   return {

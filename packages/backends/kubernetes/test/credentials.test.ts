@@ -1,7 +1,10 @@
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { inspect, promisify } from 'node:util';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
@@ -292,6 +295,44 @@ describe('a kubeconfig', { timeout: 30_000 }, () => {
         mode,
       ],
     },
+  });
+
+  it('with a proxy that never connects keeps nobody waiting, and no connection', async () => {
+    const open = new Set<Socket>();
+    const proxy = createServer((socket) => {
+      open.add(socket);
+      socket.on('close', () => open.delete(socket)).resume();
+    }).listen(0, '127.0.0.1');
+    onTestFinished(() => void proxy.close());
+    await once(proxy, 'listening');
+    const { port } = proxy.address() as AddressInfo;
+    const file = join(folder(), 'config');
+    const cluster = { server: 'https://10.0.0.1:6443', 'proxy-url': `http://127.0.0.1:${port}` };
+    const config = {
+      'current-context': 'main',
+      clusters: [{ name: 'test', cluster }],
+      users: [{ name: 'me', user: { token: 'readertoken' } }],
+      contexts: [{ name: 'main', context: { cluster: 'test', user: 'me' } }],
+    };
+    writeFileSync(file, JSON.stringify(config));
+    const backend = openBackend({ kubeconfig: { file }, timeoutMs: 500 });
+    const found = backend.getInstances('web').catch((error: unknown) => String(error));
+    expect(await Promise.race([found, sleep(10_000, 'it waits')])).toMatch(/did not answer within 500 ms/);
+    await eventually(() => expect(open.size).toBe(0), { timeoutMs: 5_000 });
+  });
+
+  it('that there is not, as far as the client can tell, is said to be missing', async () => {
+    const file = join(folder(), 'config');
+    const cluster = { server: 'http://localhost:8080' }; // what the client takes for one
+    const contexts = [{ name: 'main', context: { cluster: 'test', user: 'me' } }];
+    const clusters = [{ name: 'test', cluster }];
+    writeFileSync(
+      file,
+      JSON.stringify({ 'current-context': 'main', clusters, contexts, users: [{ name: 'me' }] }),
+    );
+    await expect(openBackend({ kubeconfig: { file } }).getInstances('web')).rejects.toThrow(
+      'there is no kubeconfig, or its server http://localhost:8080 speaks no TLS',
+    );
   });
 
   it('with a token, and the namespace of its context', async () => {

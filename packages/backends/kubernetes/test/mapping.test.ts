@@ -229,6 +229,12 @@ describe('labels and annotations', () => {
     expect(one({ labels: { long: 'x'.repeat(5_000) } })?.metadata).not.toHaveProperty('long');
   });
 
+  it('that are called as what means something to JavaScript cost no endpoint', () => {
+    const { instances } = read([{ labels: { prototype: 'true', constructor: 'acme', team: 'shop' } }]);
+    expect(ids(instances)).toEqual(['web-a-8080']);
+    expect(instances[0]?.metadata).toMatchObject({ team: 'shop' });
+  });
+
   it('that only say when something changed do not make an instance another', () => {
     const stamp = 'endpoints.kubernetes.io/last-change-trigger-time';
     expect(one({ annotations: { [stamp]: '1' } })).toEqual(one({ annotations: { [stamp]: '2' } }));
@@ -308,6 +314,18 @@ describe('endpoints', () => {
       ['last', [ready, ending]],
     ])('are the one that stays, when the other is %s in the slice', (_, endpoints) => {
       expect(ids(read([{ endpoints }]).instances)).toEqual(['web-b-8080']);
+    });
+
+    it('are the one that stays, also when the other was there alone before', () => {
+      const mapping = new SliceMapping({
+        port: undefined,
+        ports: undefined,
+        family: undefined,
+        malformed: new MalformedEntries(silentLogger),
+      });
+      const before = mapping.map('web', sliceOf({ endpoints: [ending] }));
+      const slice = sliceOf({ version: '2', endpoints: [ready, structuredClone(ending)] });
+      expect(ids(mapping.merge([mapping.map('web', slice, before)]).instances)).toEqual(['web-b-8080']);
     });
 
     it.each([
