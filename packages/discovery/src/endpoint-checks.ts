@@ -5,7 +5,7 @@ import type { Endpoint, EndpointPool } from '@sd/load-balancers';
 export class EndpointChecks {
   readonly #pool: EndpointPool;
   readonly #checker: AdvancedHealthChecker;
-  readonly #stops = new Map<Endpoint, () => void>();
+  readonly #watches = new Map<Endpoint, { readonly protocol: string; readonly stop: () => void }>();
 
   constructor(pool: EndpointPool, checker: AdvancedHealthChecker) {
     this.#pool = pool;
@@ -15,19 +15,22 @@ export class EndpointChecks {
   /** The pool has another snapshot. */
   update(): void {
     const present = new Set(this.#pool.endpoints);
-    for (const [endpoint, stop] of this.#stops) {
-      if (present.has(endpoint)) continue;
+    for (const [endpoint, { protocol, stop }] of this.#watches) {
+      // What is another address is another endpoint; another protocol is not, and is checked in another way.
+      if (present.has(endpoint) && endpoint.instance.protocol === protocol) continue;
       stop();
-      this.#stops.delete(endpoint);
+      this.#watches.delete(endpoint);
     }
     for (const endpoint of present) {
-      if (!this.#stops.has(endpoint)) this.#stops.set(endpoint, this.#watch(endpoint));
+      if (this.#watches.has(endpoint)) continue;
+      const { protocol } = endpoint.instance;
+      this.#watches.set(endpoint, { protocol, stop: this.#watch(endpoint) });
     }
   }
 
   close(): void {
-    for (const stop of this.#stops.values()) stop();
-    this.#stops.clear();
+    for (const { stop } of this.#watches.values()) stop();
+    this.#watches.clear();
   }
 
   #watch(endpoint: Endpoint): () => void {

@@ -7,10 +7,12 @@ import { startClient } from './fixture.ts';
 async function startChecked() {
   const sick = new Set<number>();
   const looks: number[] = [];
+  const protocols = new Map<number, string | undefined>();
   const fixture = startClient();
   const healthChecker = new AdvancedHealthChecker({
-    check: functionCheck('test', ({ port }) => {
+    check: functionCheck('test', ({ port, protocol }) => {
       looks.push(port);
+      protocols.set(port, protocol);
       return !sick.has(port);
     }),
     intervalMs: 1_000,
@@ -26,7 +28,7 @@ async function startChecked() {
   });
   for (const port of [1, 2, 3]) await fixture.publish('orders', { port });
   await client.getInstances('orders');
-  return { ...fixture, client, second, sick, looks };
+  return { ...fixture, client, second, sick, looks, protocols };
 }
 
 describe('a client with a health checker', () => {
@@ -65,6 +67,16 @@ describe('a client with a health checker', () => {
     looks.length = 0;
     await clock.advance(10_000);
     expect(looks).toHaveLength(30);
+  });
+
+  it('checks an instance by the protocol that it has now', async () => {
+    const { clock, protocols, publish } = await startChecked();
+    const lease = await publish('orders', { port: 4, protocol: 'http' });
+    await clock.advance(2_000);
+    expect(protocols.get(4)).toBe('http');
+    await lease.update({ ...lease.instance, protocol: 'https' });
+    await clock.advance(2_000);
+    expect(protocols.get(4)).toBe('https');
   });
 
   it('stops checking who has left, and everybody when it closes', async () => {

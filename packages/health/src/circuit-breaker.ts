@@ -66,6 +66,7 @@ export class CircuitBreaker {
     if (this.#state.value === 'closed') return this.#entry;
     if (!this.canEnter) return 0;
     if (this.#probesLeft === 0) this.#beginProbing();
+    if (this.#probesLeft === 0) return 0; // whoever heard of it has decided otherwise
     this.#probesLeft -= 1;
     return this.#entry;
   }

@@ -326,6 +326,15 @@ describe('a listener', () => {
     expect(heard.slice(1)).toEqual(['open > half-open', 'half-open > closed', 'closed > isolated']);
   });
 
+  it('that isolates a circuit which lets one through lets nobody through', async () => {
+    const { clock, breaker, trip } = setUp();
+    trip();
+    await clock.advance(5_000);
+    breaker.onStateChange(({ value }) => value === 'half-open' && breaker.isolate());
+    expect(breaker.tryEnter()).toBe(0);
+    expect(breaker.state.value).toBe('isolated');
+  });
+
   it('does no harm by throwing', () => {
     const error = vi.fn();
     setLogger({ debug: vi.fn(), info: vi.fn(), warn: vi.fn(), error });
