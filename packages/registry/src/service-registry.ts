@@ -5,6 +5,7 @@ import {
   globalLogger,
   systemClock,
   systemRng,
+  unfailing,
   validate,
   type ServiceInstance,
 } from '@sd/core';
@@ -34,7 +35,8 @@ export class ServiceRegistry implements AsyncDisposable {
   constructor(options: ServiceRegistryOptions) {
     validate('ServiceRegistry', optionsSchema, options);
     const { backend, ttlMs = 30_000, defaults = {}, shutdownSignals = [], drain = {} } = options;
-    const { clock = systemClock, rng = systemRng, logger = globalLogger } = options;
+    const { clock = systemClock, rng = systemRng, logger: given = globalLogger } = options;
+    const logger = unfailing(() => given);
     this.#defaults = validateDefaults(defaults);
     this.#context = { backend, ttlMs, drain, clock, rng, logger };
     this.#ignoreSignals = onShutdownSignal(shutdownSignals, () => this.#shutDown(), logger);

@@ -1,5 +1,5 @@
 import { AccessDeniedError, ClosedError, ManualClock, seededRng, type LeaseLossReason } from '@sd/core';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { ServiceRegistry } from '../src/index.ts';
 import { orders, setUp, unavailable } from './fixture.ts';
 import { never, RecordingLogger, ScriptedBackend } from './scripted-backend.ts';
@@ -164,6 +164,23 @@ describe('a lost registration', () => {
 
     expect(registration.state.value).toBe('published');
     expect(logger.at('error')).toHaveLength(2);
+  });
+
+  it('survives a logger that throws', async () => {
+    const printed = vi.spyOn(console, 'warn').mockReturnValue(undefined);
+    onTestFinished(() => void printed.mockRestore());
+    const broken = (): never => {
+      throw new TypeError('Converting circular structure to JSON');
+    };
+    const logger = { debug: broken, info: broken, warn: broken, error: broken };
+    const { backend, clock, registry } = setUp({ logger });
+    const registration = await registry.register(orders);
+
+    backend.lose('orders-1', 'expired');
+    await clock.advance(60_000);
+
+    expect(registration.state.value).toBe('published');
+    expect(backend.stored.size).toBe(1);
   });
 
   it('is not published any more once the backend is closed, and says so', async () => {
