@@ -6,6 +6,9 @@ export const catchableSignals = Object.keys(constants.signals).filter(
   (signal) => signal !== 'SIGKILL' && signal !== 'SIGSTOP',
 );
 
+/** Of all registries of this process: it must not end before the last of them has left. */
+let underWay = 0;
+
 /**
  * On the first of these signals, shuts down and then lets the process die of that signal, as it would have without us.
  * A second signal kills at once. Where others listen to the signal as well, they decide how the process ends.
@@ -21,13 +24,38 @@ export function onShutdownSignal(
   };
   const handle = (signal: NodeJS.Signals): void => {
     stopListening();
+    const forget = ignoredByDefault() ? dieOfNext(signals) : () => undefined;
+    underWay += 1;
     logger.info(`${signal}: deregistering before the process ends`);
     shutDown()
       .catch((error: unknown) => logger.error('Could not shut down in order', { error }))
       .finally(() => {
-        if (process.listenerCount(signal) === 0) process.kill(process.pid, signal);
+        underWay -= 1;
+        forget();
+        if (underWay === 0 && process.listenerCount(signal) === 0) dieOf(signal);
       });
   };
   for (const signal of signals) process.on(signal, handle);
   return stopListening;
+}
+
+/** The first process of a container gets no signal that it does not listen to, not even from itself. */
+const ignoredByDefault = (): boolean => process.pid === 1;
+
+function dieOf(signal: NodeJS.Signals): void {
+  // The code with which a shell reports that a process died of a signal.
+  if (ignoredByDefault()) process.exit(128 + constants.signals[signal]);
+  process.kill(process.pid, signal);
+}
+
+function dieOfNext(signals: readonly NodeJS.Signals[]): () => void {
+  const forget = (): void => {
+    for (const signal of signals) process.off(signal, die);
+  };
+  const die = (signal: NodeJS.Signals): void => {
+    forget();
+    if (process.listenerCount(signal) === 0) dieOf(signal);
+  };
+  for (const signal of signals) process.on(signal, die);
+  return forget;
 }

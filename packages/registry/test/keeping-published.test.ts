@@ -168,7 +168,7 @@ describe('a lost registration', () => {
 
   it('survives a logger that throws', async () => {
     const printed = vi.spyOn(console, 'warn').mockReturnValue(undefined);
-    onTestFinished(() => void printed.mockRestore());
+    onTestFinished(() => printed.mockRestore());
     const broken = (): never => {
       throw new TypeError('Converting circular structure to JSON');
     };

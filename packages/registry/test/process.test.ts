@@ -1,5 +1,6 @@
-import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
+import { spawn, spawnSync, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -34,6 +35,39 @@ describe('a shutdown signal', () => {
     expect(await program.end()).toEqual({ code: null, signal: 'SIGINT' });
     expect(program.printed).toEqual(['ready', 'draining']);
   });
+
+  it('lets all registries of the process leave before it dies', options, async () => {
+    const program = await start(signalled, ['idle']);
+
+    program.child.kill('SIGTERM');
+
+    expect(await program.end()).toEqual({ code: null, signal: 'SIGTERM' });
+    expect(program.printed).toEqual(['ready', 'draining', 'released']);
+  });
+
+  it.runIf(canIsolate())('also ends the first process of a container', options, async () => {
+    const program = await start(signalled, [], asFirstProcess);
+
+    process.kill(await childOf(program.child.pid), 'SIGTERM');
+
+    expect(await program.end()).toEqual({ code: 128 + 15, signal: null });
+    expect(program.printed).toEqual(['ready', 'draining', 'released']);
+  });
+
+  it.runIf(canIsolate())(
+    'kills the first process of a container when it comes a second time',
+    options,
+    async () => {
+      const program = await start(signalled, ['slow'], asFirstProcess);
+      const pid = await childOf(program.child.pid);
+
+      process.kill(pid, 'SIGTERM');
+      await program.prints('draining');
+      process.kill(pid, 'SIGINT');
+
+      expect(await program.end()).toEqual({ code: 128 + 2, signal: null });
+    },
+  );
 
   it('leaves the end of the process to others who listen to it', options, async () => {
     const program = await start(signalled, ['listener']);
@@ -71,11 +105,28 @@ describe('the process', () => {
   });
 });
 
-/** Runs a program from source; resolves when it has printed a first line. */
-async function start(program: URL, args: readonly string[] = []) {
+/** With a process table of its own, as in a container. */
+const asFirstProcess = ['unshare', '-Urpf', '--kill-child', '--mount-proc'];
+
+/** Not everywhere may everybody do that. */
+function canIsolate(): boolean {
+  const [command = '', ...args] = asFirstProcess;
+  return spawnSync(command, [...args, 'true']).status === 0;
+}
+
+async function childOf(pid: number | undefined): Promise<number> {
+  return Number(await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8'));
+}
+
+/**
+ * Runs a program from source; resolves when it has printed a first line.
+ * @param inside a command that runs it
+ */
+async function start(program: URL, args: readonly string[] = [], inside: readonly string[] = []) {
+  const [command, ...before] = [...inside, process.execPath];
   const child: ChildProcessWithoutNullStreams = spawn(
-    process.execPath,
-    ['--conditions=@sd/source', '--import', 'tsx', fileURLToPath(program), ...args],
+    command,
+    [...before, '--conditions=@sd/source', '--import', 'tsx', fileURLToPath(program), ...args],
     { stdio: 'pipe' },
   );
   onTestFinished(() => void child.kill('SIGKILL'));

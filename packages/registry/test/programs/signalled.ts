@@ -1,6 +1,7 @@
 /**
  * Registers, prints `ready`, and waits for a signal; prints each request that the store gets.
- * Arguments: `slow` makes draining take for ever, `listener` adds a signal listener of the program's own.
+ * Arguments: `slow` makes draining take for ever, `listener` adds a signal listener of the program's own,
+ * `idle` makes a second registry that has nothing to drain.
  */
 import { ServiceRegistry } from '../../src/index.ts';
 import { never, ScriptedBackend } from '../scripted-backend.ts';
@@ -17,6 +18,7 @@ const registry = new ServiceRegistry({
   shutdownSignals: ['SIGTERM', 'SIGINT'],
   drain: { propagationMs: 10, ...(wishes.includes('slow') ? { finish: never } : {}) },
 });
+if (wishes.includes('idle')) new ServiceRegistry({ backend, shutdownSignals: ['SIGTERM'] });
 await registry.register({ service: 'orders', host: '127.0.0.1', port: 8080 });
 const work = setInterval(() => undefined, 1_000);
 if (wishes.includes('listener')) setTimeout(() => clearInterval(work), 2_000);
