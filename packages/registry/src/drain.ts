@@ -37,8 +37,8 @@ export interface Drainable {
   /** For the log. */
   readonly name: string;
   readonly server: ListeningServer | undefined;
-  /** Resolves when the store says that it drains. */
-  announce(): Promise<void>;
+  /** Resolves when the store says that it drains; undefined where nobody has to hear of it. */
+  readonly announce: (() => Promise<void>) | undefined;
   /** Never throws. */
   deregister(): Promise<void>;
 }
@@ -82,10 +82,12 @@ export async function drain(target: Drainable, plan: DrainPlan, context: DrainCo
 
 async function announce(target: Drainable, plan: DrainPlan, context: DrainContext): Promise<void> {
   const { clock, logger, signal } = context;
+  const { announce: say } = target;
+  if (say === undefined) return;
   // A store that is down must not cost the work in flight its time.
   const timeoutMs = Math.min(5_000, plan.timeoutMs / 4);
   try {
-    await withTimeLimit(() => target.announce(), { clock, timeoutMs, tooLate: late(timeoutMs), signal });
+    await withTimeLimit(say, { clock, timeoutMs, tooLate: late(timeoutMs), signal });
     await sleep(clock, Math.min(plan.propagationMs, plan.timeoutMs / 2), { signal });
   } catch (error) {
     signal.throwIfAborted();

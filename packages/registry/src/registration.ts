@@ -90,8 +90,9 @@ export class Registration implements AsyncDisposable {
 
   /**
    * Leaves without failing a request: marks the instance `draining`, gives consumers time to hear of it, closes the
-   * server it was registered with and finishes the work in flight, deregisters. Never takes longer than `timeoutMs`, also
-   * while the store is down. Again it joins the first call; `deregister()` cuts it short.
+   * server it was registered with and finishes the work in flight, deregisters. What was never published is given up
+   * first, as nobody has to hear of it. Never takes longer than `timeoutMs`, also while the store is down. Again it joins
+   * the first call; `deregister()` cuts it short.
    * @throws {ConfigValidationError} an option is wrong
    */
   async drain(options: DrainOptions = {}): Promise<void> {
@@ -103,17 +104,19 @@ export class Registration implements AsyncDisposable {
       timeoutMs = defaults.timeoutMs,
     } = options;
     const plan = validate('Drain', drainSchema, { propagationMs, finish, timeoutMs });
-    if (this.#state.value === 'publishing' || this.#deregistered !== undefined) return this.deregister();
+    if (this.#drained === undefined && this.#deregistered !== undefined) return this.deregister();
     if (this.#drained === undefined) {
+      const isKnown = this.#state.value !== 'publishing';
       const { clock, logger } = this.#context;
       const target: Drainable = {
         name: nameOf(this.instance),
         server: this.#server,
-        announce: () => this.update({ status: 'draining' }),
-        deregister: () => this.deregister(),
+        announce: isKnown ? () => this.update({ status: 'draining' }) : undefined,
+        deregister: () => this.#leave(),
       };
       this.#drained = keepAlive(clock, drain(target, plan, { clock, logger, signal: this.#leaving.signal }));
-      if (this.#state.value !== 'replaced') this.#enter({ value: 'draining', since: clock.now() });
+      if (!isKnown) void this.#leave();
+      else if (this.#state.value !== 'replaced') this.#enter({ value: 'draining', since: clock.now() });
     }
     return this.#drained;
   }
@@ -121,12 +124,16 @@ export class Registration implements AsyncDisposable {
   /** Takes the instance out of the store at once, or gives up on that after 5 s. Idempotent; never throws. */
   deregister(): Promise<void> {
     this.#leaving.abort();
-    this.#deregistered ??= keepAlive(this.#context.clock, this.#publication.stop());
-    return this.#deregistered;
+    return this.#leave();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.deregister();
+  }
+
+  #leave(): Promise<void> {
+    this.#deregistered ??= keepAlive(this.#context.clock, this.#publication.stop());
+    return this.#deregistered;
   }
 
   #enter(state: RegistrationState): void {

@@ -76,7 +76,8 @@ export class ServiceRegistry implements AsyncDisposable {
       await registration.update({}, { signal });
       return registration;
     } catch (error) {
-      void registration.deregister(); // reports what goes wrong by itself, and close() waits for it
+      // It reports what goes wrong by itself, and close() waits for it. What is closed already may be finishing its work.
+      if (!(error instanceof ClosedError) || signal?.aborted === true) void registration.deregister();
       throw error;
     }
   }

@@ -114,6 +114,26 @@ describe('drain', () => {
     expect(await registering).toBeInstanceOf(ClosedError);
   });
 
+  it('finishes the work of what was never published', async () => {
+    const { backend, clock, registry } = setUp();
+    backend.onRegister = unavailable;
+    const registering = rejection(registry.register(orders));
+    const finishing = answer();
+    let isDrained = false;
+
+    const draining = registry.drain({ finish: () => finishing.promise }).then(() => (isDrained = true));
+    await clock.advance(1_000);
+    const tries = backend.requests.length;
+    await clock.advance(5_000);
+
+    expect(isDrained).toBe(false);
+    expect(backend.requests).toHaveLength(tries);
+    expect(await registering).toBeInstanceOf(ClosedError);
+    finishing.give();
+    await draining;
+    expect(clock.pendingTimers).toBe(0);
+  });
+
   it('drains all registrations side by side', async () => {
     const { backend, clock, registry } = setUp();
     await registry.register(orders);
@@ -252,6 +272,23 @@ describe('drain of a server', () => {
 
     expect((await inFlight).statusCode).toBe(200);
     expect(backend.stored.size).toBe(0);
+  });
+
+  it('answers what is in flight also where the store was never there', async () => {
+    const { backend, registry } = setUp({ clock: systemClock });
+    backend.onRegister = unavailable;
+    const { server, port, arrived, reply } = await slowServer();
+    const registering = rejection(registry.register({ ...orders, port, server }));
+    const inFlight = request(port);
+    await arrived();
+
+    const draining = registry.drain();
+    await becomes(() => !server.listening);
+    reply();
+    await draining;
+
+    expect((await inFlight).statusCode).toBe(200);
+    expect(await registering).toBeInstanceOf(ClosedError);
   });
 
   it('is not held up by a connection that is kept alive after its last answer', async () => {
