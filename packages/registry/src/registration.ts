@@ -1,4 +1,4 @@
-import { abortable, validate, type ServiceInstance } from '@sd/core';
+import { abortable, ConfigValidationError, validate, type ServiceInstance } from '@sd/core';
 import { drain, drainSchema, type Drainable, type DrainOptions } from './drain.ts';
 import type { ListeningServer } from './listening-server.ts';
 import { Publication, type PublicationContext } from './publication.ts';
@@ -111,7 +111,7 @@ export class Registration implements AsyncDisposable {
       const target: Drainable = {
         name: nameOf(this.instance),
         server: this.#server,
-        announce: isKnown ? () => this.update({ status: 'draining' }) : undefined,
+        announce: isKnown ? () => this.#announce() : undefined,
         deregister: () => this.#leave(),
       };
       this.#drained = keepAlive(clock, drain(target, plan, { clock, logger, signal: this.#leaving.signal }));
@@ -129,6 +129,16 @@ export class Registration implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.deregister();
+  }
+
+  async #announce(): Promise<void> {
+    try {
+      await this.update({ status: 'draining' });
+    } catch (error) {
+      if (!(error instanceof ConfigValidationError)) throw error;
+      // Another change that came before, which is taken back now.
+      await this.update({ status: 'draining' });
+    }
   }
 
   #leave(): Promise<void> {

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { Agent, createServer, get, type IncomingMessage, type Server } from 'node:http';
 import { connect, createServer as createTcpServer } from 'node:net';
-import { ClosedError, systemClock, type InstanceStatus } from '@sd/core';
+import { ClosedError, ConfigValidationError, systemClock, type InstanceStatus } from '@sd/core';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { orders, rejection, setUp, unavailable } from './fixture.ts';
 import { answer, never } from './scripted-backend.ts';
@@ -132,6 +132,29 @@ describe('drain', () => {
     finishing.give();
     await draining;
     expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('is announced although the store refuses a change that came before', async () => {
+    const { backend, clock, registry } = setUp();
+    const registration = await registry.register(orders);
+    const slow = answer();
+    backend.onUpdate = () => slow.promise;
+    void registration.update({ weight: 2 });
+    await clock.advance(0);
+    backend.onUpdate = ({ tags }) => {
+      if (tags.length > 0)
+        throw new ConfigValidationError('Tags', [{ field: 'tags', received: '1', expected: '0' }]);
+    };
+    const refused = rejection(registration.update({ tags: ['a'] }));
+
+    const draining = registration.drain();
+    slow.give();
+    await clock.advance(100);
+
+    expect(await refused).toBeInstanceOf(ConfigValidationError);
+    expect(backend.stored.get('orders-1')?.status).toBe('draining');
+    await clock.advance(5_000);
+    await draining;
   });
 
   it('drains all registrations side by side', async () => {
