@@ -6,6 +6,7 @@ import {
   ConfigValidationError,
   createInstance,
   LeaseLostError,
+  onAbort,
   sleep,
   type Lease,
   type Rng,
@@ -71,6 +72,8 @@ export class Publication {
     // The first pause is also the window over which providers that were lost together spread.
     this.#backoff = new Backoff({ baseMs: Math.min(1_000, ttlMs / 3), capMs: this.#settledAfterMs, rng });
     this.#wanted = { described: instance, instance, revision: 0 };
+    const { signal } = this.#over;
+    onAbort(signal, () => this.#waiters.refused(Infinity, signal.reason));
     this.#finished = this.#run();
   }
 
@@ -86,20 +89,21 @@ export class Publication {
 
   /**
    * Publishes this instance from now on; the same object again changes nothing.
-   * Resolves when it, or a newer one, is in the store.
-   * @throws why the publication is over, or {@link ConfigValidationError} when the store cannot hold the instance
+   * Resolves when it, or a newer one, is in the store. The signal ends the waiting alone.
+   * @throws why the publication is over, the signal's reason, or {@link ConfigValidationError} when the store cannot hold
+   *   the instance
    */
-  async publish(described: ServiceInstance): Promise<void> {
+  async publish(described: ServiceInstance, signal?: AbortSignal): Promise<void> {
     this.#over.signal.throwIfAborted();
     this.#want(described, this.#wanted);
     if (this.#wanted === this.#published) return;
-    await abortable(this.#waiters.until(this.#wanted.revision), this.#over.signal);
+    await this.#waiters.until(this.#wanted.revision, signal);
   }
 
   /** Publishes what checks found, from now on, unless the owner says worse. Else like `publish()`. */
-  async report(found: ReportedHealth): Promise<void> {
+  async report(found: ReportedHealth, signal?: AbortSignal): Promise<void> {
     this.#reported = found;
-    await this.publish(this.#wanted.described);
+    await this.publish(this.#wanted.described, signal);
   }
 
   /** Takes the instance out of the store, whatever is in flight. Never throws and waits at most 5 s, or the ttl. */

@@ -1,4 +1,4 @@
-import { abortable, ConfigValidationError, validate, type ServiceInstance } from '@sd/core';
+import { ConfigValidationError, validate, type ServiceInstance } from '@sd/core';
 import { drain, drainSchema, type Drainable, type DrainOptions } from './drain.ts';
 import type { ListeningServer } from './listening-server.ts';
 import { Publication, type PublicationContext } from './publication.ts';
@@ -66,7 +66,7 @@ export class Registration implements AsyncDisposable {
     const pinned: InstanceChanges =
       this.#state.value === 'draining' ? { ...changes, status: 'draining' } : changes;
     const wanted = changeInstance(this.#publication.described, pinned, clock.now());
-    await keepAlive(clock, abortable(this.#publication.publish(wanted), signal));
+    await keepAlive(clock, this.#publication.publish(wanted, signal));
   }
 
   /**
@@ -85,7 +85,7 @@ export class Registration implements AsyncDisposable {
   ): Promise<void> {
     const found = validate('Registration.reportHealth', reportSchema, { status });
     const { signal } = validate('Registration.reportHealth', waitSchema, options);
-    await abortable(this.#publication.report(found.status), signal);
+    await this.#publication.report(found.status, signal);
   }
 
   /**

@@ -1,3 +1,5 @@
+import { onAbort } from '@sd/core';
+
 interface Waiter {
   readonly revision: number;
   readonly resolve: () => void;
@@ -8,9 +10,26 @@ interface Waiter {
 export class RevisionWaiters {
   readonly #waiters = new Set<Waiter>();
 
-  until(revision: number): Promise<void> {
+  /** Those who give up are forgotten. @throws the signal's reason, as soon as it aborts */
+  until(revision: number, signal: AbortSignal | undefined): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#waiters.add({ revision, resolve, reject });
+      if (signal?.aborted === true) return reject(signal.reason);
+      const forget = onAbort(signal, () => {
+        this.#waiters.delete(waiter);
+        reject(signal?.reason);
+      });
+      const waiter: Waiter = {
+        revision,
+        resolve: () => {
+          forget();
+          resolve();
+        },
+        reject: (error) => {
+          forget();
+          reject(error);
+        },
+      };
+      this.#waiters.add(waiter);
     });
   }
 

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { ClosedError, ConfigValidationError, LeaseLostError } from '@sd/core';
 import { describe, expect, it } from 'vitest';
 import type { InstanceChanges } from '../src/index.ts';
@@ -183,6 +185,29 @@ describe('update', () => {
     backend.onUpdate = () => undefined;
     await clock.advance(10_000);
     expect(backend.stored.get('orders-1')?.weight).toBe(2);
+  });
+
+  it('is forgotten, as far as the waiting goes, by whom gave it up', async () => {
+    setFlagsFromString('--expose-gc');
+    const heapUsed = (): number => {
+      runInNewContext('gc()');
+      return process.memoryUsage().heapUsed;
+    };
+    const { backend, registry } = setUp();
+    const registration = await registry.register(orders);
+    backend.onUpdate = unavailable;
+    const giveUp = async (): Promise<void> => {
+      const abort = new AbortController();
+      const updating = rejection(registration.update({ weight: 2 }, { signal: abort.signal }));
+      abort.abort();
+      await updating;
+    };
+    await giveUp();
+    const before = heapUsed();
+
+    for (let time = 1; time <= 1_000; time += 1) await giveUp();
+
+    expect(heapUsed() - before).toBeLessThan(1_000_000); // of 4.4 kB each it would be more
   });
 
   it('rejects when the instance is deregistered meanwhile', async () => {
