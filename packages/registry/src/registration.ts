@@ -20,6 +20,8 @@ export class Registration implements AsyncDisposable {
   readonly #listeners = new Set<(state: RegistrationState) => void>();
   readonly #leaving = new AbortController();
   #state: RegistrationState;
+  /** States that not all listeners have heard of, the oldest first. */
+  readonly #untold: RegistrationState[] = [];
   #drained: Promise<void> | undefined;
   #deregistered: Promise<void> | undefined;
 
@@ -151,12 +153,19 @@ export class Registration implements AsyncDisposable {
     if (before === 'deregistered') return;
     if (before === 'draining' && (state.value === 'published' || state.value === 'lost')) return;
     this.#state = state;
-    for (const listener of this.#listeners) {
-      try {
-        listener(state);
-      } catch (error) {
-        this.#context.logger.error(`A listener of ${nameOf(this.instance)} threw`, { error });
-      }
+    this.#untold.push(state);
+    if (this.#untold.length > 1) return; // a listener changed it: all hear of one state before they hear of the next
+    for (let next: RegistrationState | undefined = state; next !== undefined; next = this.#untold[0]) {
+      for (const listener of [...this.#listeners]) this.#tell(listener, next);
+      this.#untold.shift();
+    }
+  }
+
+  #tell(listener: (state: RegistrationState) => void, state: RegistrationState): void {
+    try {
+      listener(state);
+    } catch (error) {
+      this.#context.logger.error(`A listener of ${nameOf(this.instance)} threw`, { error });
     }
   }
 }

@@ -138,6 +138,21 @@ describe('a lost registration', () => {
     expect(states).toEqual(['lost', 'published', 'deregistered']);
   });
 
+  it('reports its states in order also when a listener changes them', async () => {
+    const { backend, clock, registry } = setUp();
+    const registration = await registry.register(orders);
+    const heard: string[] = [];
+    registration.onStateChange(({ value }) => {
+      if (value === 'lost') void registration.drain({ timeoutMs: 100 });
+    });
+    registration.onStateChange(({ value }) => heard.push(value));
+
+    backend.lose('orders-1', 'expired');
+    await clock.advance(1_000);
+
+    expect(heard).toEqual(['lost', 'draining', 'deregistered']);
+  });
+
   it('carries the reason in its state', async () => {
     const { backend, clock, registry } = setUp();
     const registration = await registry.register(orders);
