@@ -41,6 +41,11 @@ export class Registration implements AsyncDisposable {
     return this.#state;
   }
 
+  /** Set while it is being deregistered: resolves when it is. */
+  get leaving(): Promise<void> | undefined {
+    return this.#state.value === 'deregistered' ? undefined : this.#deregistered;
+  }
+
   /**
    * Calls `listener` with each new state.
    * @returns a function that ends that

@@ -1,4 +1,5 @@
 import {
+  abortable,
   ClosedError,
   ConfigValidationError,
   describeValue,
@@ -49,7 +50,7 @@ export class ServiceRegistry implements AsyncDisposable {
 
   /**
    * Publishes an instance; resolves when consumers can find it. While the store is unavailable it keeps trying, until
-   * the signal aborts or the registry closes.
+   * the signal aborts or the registry closes. A registration of the same id that is just leaving is waited for.
    * @throws {ConfigValidationError} a field is wrong, or the id is registered here already
    * @throws {AccessDeniedError} the store refuses us
    * @throws {ClosedError} the registry, or its backend, is closed
@@ -60,11 +61,14 @@ export class ServiceRegistry implements AsyncDisposable {
   ): Promise<Registration> {
     const { signal } = validate('ServiceRegistry.register', waitSchema, options);
     signal?.throwIfAborted();
-    if (this.#closed) throw new ClosedError('ServiceRegistry');
+    this.#assertOpen();
     const instance = describeInstance(init, this.#defaults, this.#context.clock.now());
     const key = `${instance.service}/${instance.id}`;
-    const earlier = this.#registrations.get(key);
-    if (earlier !== undefined && earlier.state.value !== 'replaced') throw registeredAlready(instance);
+    for (let holder = this.#holderOf(key); holder !== undefined; holder = this.#holderOf(key)) {
+      if (holder.leaving === undefined) throw registeredAlready(instance);
+      await abortable(holder.leaving, signal);
+      this.#assertOpen();
+    }
     const registration = new Registration(instance, init.server, this.#context);
     this.#registrations.set(key, registration);
     registration.onStateChange(({ value }) => {
@@ -97,6 +101,15 @@ export class ServiceRegistry implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw new ClosedError('ServiceRegistry');
+  }
+
+  #holderOf(key: string): Registration | undefined {
+    const registration = this.#registrations.get(key);
+    return registration?.state.value === 'replaced' ? undefined : registration;
   }
 
   async #shutDown(): Promise<void> {

@@ -287,6 +287,40 @@ describe('register while the store is unavailable', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
+  it('can be tried again at once when it was given up', async () => {
+    const { backend, clock, registry } = setUp();
+    const late = answer();
+    backend.onRegister = () => late.promise;
+    const abort = new AbortController();
+    const givenUp = rejection(registry.register(orders, { signal: abort.signal }));
+    abort.abort(new Error('too slow'));
+    expect(await givenUp).toEqual(new Error('too slow'));
+    backend.onRegister = () => undefined;
+
+    const registering = registry.register({ ...orders, weight: 2 });
+    late.give();
+    await clock.advance(0);
+
+    expect((await registering).state.value).toBe('published');
+    expect(backend.stored.get('orders-1')?.weight).toBe(2);
+    expect(backend.requests).toEqual(['register orders-1', 'release orders-1', 'register orders-1']);
+  });
+
+  it('does not begin when the registry closes while it waits for its place', async () => {
+    const { backend, clock, registry } = setUp();
+    const registration = await registry.register(orders);
+    backend.onRelease = never;
+    void registration.deregister();
+
+    const registering = rejection(registry.register(orders));
+    const closing = registry.close();
+    await clock.advance(5_000);
+    await closing;
+
+    expect(await registering).toBeInstanceOf(ClosedError);
+    expect(registry.registrations).toEqual([]);
+  });
+
   it('asks nothing of the store when its signal has aborted before', async () => {
     const { backend, registry } = setUp();
 
