@@ -113,6 +113,7 @@ export class ServiceRegistry implements AsyncDisposable {
   }
 
   async #shutDown(): Promise<void> {
+    this.#closed = true; // whoever comes now would not be drained
     await this.drain();
     await this.close();
   }

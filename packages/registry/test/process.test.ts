@@ -3,8 +3,9 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { ClosedError } from '@sd/core';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { setUp } from './fixture.ts';
+import { orders, rejection, setUp } from './fixture.ts';
 
 const signalled = new URL('./programs/signalled.ts', import.meta.url);
 const forgotten = new URL('./programs/forgotten.ts', import.meta.url);
@@ -76,6 +77,21 @@ describe('a shutdown signal', () => {
 
     expect(await program.end()).toEqual({ code: 0, signal: null });
     expect(program.printed).toEqual(['ready', 'heard', 'draining', 'released']);
+  });
+
+  it('lets nobody register any more', async () => {
+    const heard = (): void => undefined;
+    process.on('SIGUSR2', heard); // decides how this process ends
+    onTestFinished(() => void process.off('SIGUSR2', heard));
+    const { registry, clock } = setUp({ shutdownSignals: ['SIGUSR2'] });
+    await registry.register(orders);
+
+    process.emit('SIGUSR2', 'SIGUSR2');
+    const error = await rejection(registry.register({ ...orders, id: 'orders-2' }));
+    await clock.advance(30_000);
+
+    expect(error).toBeInstanceOf(ClosedError);
+    expect(registry.registrations).toEqual([]);
   });
 
   it('is not listened to any more after close()', async () => {
