@@ -1,6 +1,6 @@
 import { sleep, type Clock, type DiscoveryLogger } from '@sd/core';
 import * as v from 'valibot';
-import { closeServer, type ListeningServer } from './listening-server.ts';
+import { closeServer, type Connections, type ListeningServer } from './listening-server.ts';
 import { withTimeLimit } from './time-limit.ts';
 
 export interface DrainOptions {
@@ -36,7 +36,7 @@ export const drainSchema = v.strictObject(
 export interface Drainable {
   /** For the log. */
   readonly name: string;
-  readonly server: ListeningServer | undefined;
+  readonly server: { readonly own: ListeningServer; readonly connections: Connections } | undefined;
   /** Resolves when the store says that it drains; undefined where nobody has to hear of it. */
   readonly announce: (() => Promise<void>) | undefined;
   /** Never throws. */
@@ -70,7 +70,8 @@ export async function drain(target: Drainable, plan: DrainPlan, context: DrainCo
     );
   } catch (error) {
     if (!signal.aborted) {
-      target.server?.closeAllConnections?.();
+      target.server?.own.closeAllConnections?.();
+      target.server?.connections.destroy();
       logger.warn(`${target.name} could not finish its work in time; it is cut off`, { error });
     }
   }
@@ -99,7 +100,9 @@ async function announce(target: Drainable, plan: DrainPlan, context: DrainContex
 
 async function finishInFlight(target: Drainable, plan: DrainPlan, context: DrainContext): Promise<void> {
   await Promise.all([
-    target.server === undefined ? undefined : closeServer(target.server, context),
+    target.server === undefined
+      ? undefined
+      : closeServer(target.server.own, target.server.connections, context),
     callFinish(target, plan, context),
   ]);
 }

@@ -1,6 +1,6 @@
 import { ConfigValidationError, validate, type ServiceInstance } from '@sd/core';
 import { drain, drainSchema, type Drainable, type DrainOptions } from './drain.ts';
-import type { ListeningServer } from './listening-server.ts';
+import { Connections, type ListeningServer } from './listening-server.ts';
 import { Publication, type PublicationContext } from './publication.ts';
 import { changeInstance, nameOf, type InstanceChanges } from './registration-init.ts';
 import { waitSchema } from './registry-options.ts';
@@ -15,7 +15,7 @@ export interface RegistrationContext extends PublicationContext {
 /** One instance that is published, and kept published until it is drained or deregistered. */
 export class Registration implements AsyncDisposable {
   readonly #context: RegistrationContext;
-  readonly #server: ListeningServer | undefined;
+  readonly #server: Drainable['server'];
   readonly #publication: Publication;
   readonly #listeners = new Set<(state: RegistrationState) => void>();
   readonly #leaving = new AbortController();
@@ -27,7 +27,7 @@ export class Registration implements AsyncDisposable {
 
   constructor(instance: ServiceInstance, server: ListeningServer | undefined, context: RegistrationContext) {
     this.#context = context;
-    this.#server = server;
+    this.#server = server === undefined ? undefined : { own: server, connections: new Connections(server) };
     this.#state = { value: 'publishing', since: context.clock.now() };
     this.#publication = new Publication(instance, context, (state) => this.#enter(state));
   }
@@ -121,7 +121,11 @@ export class Registration implements AsyncDisposable {
         announce: isKnown ? () => this.#announce() : undefined,
         deregister: () => this.#leave(),
       };
-      this.#drained = keepAlive(clock, drain(target, plan, { clock, logger, signal: this.#leaving.signal }));
+      const drained = drain(target, plan, { clock, logger, signal: this.#leaving.signal });
+      this.#drained = keepAlive(
+        clock,
+        drained.then(() => this.#server?.connections.forget()),
+      );
       if (!isKnown) void this.#leave();
       else if (this.#state.value !== 'replaced') this.#enter({ value: 'draining', since: clock.now() });
     }
@@ -158,6 +162,7 @@ export class Registration implements AsyncDisposable {
     if (before === 'deregistered') return;
     if (before === 'draining' && (state.value === 'published' || state.value === 'lost')) return;
     this.#state = state;
+    if (state.value === 'deregistered' && this.#drained === undefined) this.#server?.connections.forget();
     this.#untold.push(state);
     if (this.#untold.length > 1) return; // a listener changed it: all hear of one state before they hear of the next
     for (let next: RegistrationState | undefined = state; next !== undefined; next = this.#untold[0]) {

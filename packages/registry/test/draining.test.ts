@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { Agent, createServer, get, type IncomingMessage, type Server } from 'node:http';
+import { connect as connectHttp2, createServer as createHttp2Server } from 'node:http2';
 import { connect, createServer as createTcpServer } from 'node:net';
 import { ClosedError, ConfigValidationError, systemClock, type InstanceStatus } from '@sd/core';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
@@ -360,6 +361,57 @@ describe('drain of a server', () => {
     await registration.drain({ propagationMs: 0 });
 
     expect(server.listening).toBe(false);
+  });
+
+  it('is not held up by an HTTP/2 session that is idle, and answers what is in flight', async () => {
+    const { registry, logger } = setUp({ clock: systemClock });
+    const waiting: (() => void)[] = [];
+    const server = createHttp2Server((_request, response) => {
+      waiting.push(() => response.end('done'));
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const registration = await registry.register({ service: 'orders', server });
+    const session = connectHttp2(`http://127.0.0.1:${registration.instance.port}`);
+    onTestFinished(() => session.destroy());
+    const stream = session.request();
+    let status: number | undefined;
+    stream.on('response', (headers) => (status = headers[':status']));
+    await becomes(() => waiting.length === 1);
+
+    const draining = registration.drain({ propagationMs: 0 });
+    await becomes(() => !server.listening);
+    for (const reply of waiting) reply();
+    await once(stream.resume(), 'end');
+    await draining;
+
+    expect(status).toBe(200);
+    expect(logger.at('warn')).toEqual([]);
+  });
+
+  it.each([
+    ['of plain TCP', () => createTcpServer((socket) => socket.write('hello')), ''],
+    [
+      'that was upgraded',
+      () => createServer().on('upgrade', (_request, socket) => socket.write('HTTP/1.1 101 Upgraded\r\n\r\n')),
+      'GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: own\r\n\r\n',
+    ],
+  ])('cuts off a connection %s when the time is up', async (_what, make, greeting) => {
+    const { registry } = setUp({ clock: systemClock });
+    const server = make();
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const registration = await registry.register({ service: 'orders', server });
+    const socket = connect(registration.instance.port, '127.0.0.1');
+    onTestFinished(() => void socket.destroy());
+    socket.write(greeting);
+    await once(socket, 'data');
+    const closed = once(socket, 'close');
+
+    await registration.drain({ propagationMs: 0, timeoutMs: 100 });
+
+    await closed;
+    expect(server.listenerCount('session')).toBe(0);
   });
 
   it('does not mind a server that is closed already', async () => {
