@@ -224,7 +224,9 @@ class Follower implements Following {
     this.#tell(() => this.#onChange(view));
   }
 
+  /** A listener may have closed it just now. */
   #tell(listener: () => void): void {
+    if (this.#closed.signal.aborted) return;
     try {
       listener();
     } catch (error) {

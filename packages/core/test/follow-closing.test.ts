@@ -104,6 +104,19 @@ describe('close()', () => {
     await expect(ready).rejects.toBeInstanceOf(ClosedError);
   });
 
+  it('called by who hears of a loss is the last that is told', async () => {
+    const lost: unknown[] = [];
+    const fixture = startFollowing({
+      onChange: ({ state }) => {
+        if (state === 'stale') fixture.following.close();
+      },
+      onLost: (error) => lost.push(error),
+    });
+    await fixture.sees(order(1));
+    await fixture.loses();
+    expect(lost).toEqual([]);
+  });
+
   it('gives the watch the reason', () => {
     const { backend, following } = startFollowing();
     following.close();
