@@ -66,12 +66,12 @@ export class ShrinkGuard {
   ): readonly ServiceInstance[] {
     const serving = known.filter(({ status }) => takesRequests(status));
     const missing = serving.filter(({ id }) => !next.has(id));
+    if (missing.length > 0) this.#notePause(); // the first step may be a small one
     this.#most = Math.max(this.#most, serving.length);
     const suspicious =
       next.size === 0 ||
       missing.length > serving.length * this.#share ||
       (missing.length > 0 && next.size < this.#most * (1 - this.#share) && monotonic < this.#doubtUntil);
-    if (suspicious) this.#notePause();
     const doubted =
       suspicious && monotonic < this.#doubtUntil
         ? missing

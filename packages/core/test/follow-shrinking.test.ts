@@ -150,6 +150,17 @@ describe('a process that could not run for a while', () => {
     expect(following.view).toMatchObject({ state: 'live', held: 10 });
   });
 
+  it('doubts it also when it forgets them in steps, as soon as more than half are gone', async () => {
+    const { clock, ids, sees } = startFollowing();
+    await sees(...ten);
+    clock.suspend(60_000);
+    for (let left = 10; left >= 0; left -= 2) {
+      await sees(...orderList(1, left));
+      await clock.advance(100);
+      expect(ids()).toHaveLength(Math.max(6, left));
+    }
+  });
+
   it('doubts it for 15 s', async () => {
     const { clock, ids, sees } = startFollowing();
     await sees(...ten);
