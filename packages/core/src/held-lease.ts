@@ -22,6 +22,7 @@ export class HeldLease implements Lease {
   readonly #placement: Placement;
   readonly #clock: Clock;
   readonly #onEnd: (lease: HeldLease) => void;
+  readonly #isOvertaken: () => boolean;
   readonly #lost = new AbortController();
   #instance: ServiceInstance;
   #state: 'held' | 'lost' | 'released' | 'abandoned' = 'held';
@@ -36,6 +37,8 @@ export class HeldLease implements Lease {
       readonly clock: Clock;
       /** Of the clock's `monotonic()`: when the store was asked for it. */
       readonly renewedAt: number;
+      /** Whether a registration of our own that was given up may be what replaced it. Default: no. */
+      readonly isOvertaken?: (() => boolean) | undefined;
       readonly onEnd: (lease: HeldLease) => void;
     },
   ) {
@@ -44,6 +47,7 @@ export class HeldLease implements Lease {
     this.#clock = options.clock;
     this.#renewedAt = options.renewedAt;
     this.#onEnd = options.onEnd;
+    this.#isOvertaken = options.isOvertaken ?? (() => false);
     this.#instance = instance;
   }
 
@@ -93,9 +97,11 @@ export class HeldLease implements Lease {
   /** The store no longer has it, or somebody else has. */
   drop(loss: LeaseLoss, cause?: unknown): void {
     if (this.#state !== 'held') return;
+    // It takes itself out again: there is nobody else.
+    const isOwn = loss === 'replaced' && this.#isOvertaken();
     this.#end('lost');
     const isOverdue = this.#clock.monotonic() - this.#renewedAt >= this.ttl;
-    const reason = loss === 'gone' ? (isOverdue ? 'expired' : 'deleted') : loss;
+    const reason = loss === 'gone' ? (isOverdue ? 'expired' : 'deleted') : isOwn ? 'deleted' : loss;
     this.#lost.abort(new LeaseLostError(this.#instance.service, this.#instance.id, reason, cause));
   }
 

@@ -29,7 +29,7 @@ export class Registrations<P extends Placement = Placement> {
   readonly #options: RegistrationsOptions<P>;
   readonly #leases = new Map<string, HeldLease>();
   /** Those that the store has not answered yet. */
-  readonly #pending = new Set<Promise<unknown>>();
+  readonly #pending = new Map<Promise<unknown>, Attempt>();
   readonly #closed = new AbortController();
 
   constructor(options: RegistrationsOptions<P>) {
@@ -49,9 +49,13 @@ export class Registrations<P extends Placement = Placement> {
     const { ttl, signal } = validate('register()', registerSchema, options);
     this.assertUsable(signal);
     const checked = createInstance(instance, this.#options.clock.now());
-    const registering = this.#register(checked, Math.ceil(ttl), signal);
-    this.#pending.add(registering);
-    const forget = (): void => void this.#pending.delete(registering);
+    const attempt: Attempt = { key: keyOf(checked.service, checked.id), signal, isOvertaken: false };
+    const registering = this.#register(checked, Math.ceil(ttl), attempt);
+    this.#pending.set(registering, attempt);
+    const forget = (): void => {
+      this.#pending.delete(registering);
+      if (signal?.aborted === true) for (const each of this.#attemptsAt(attempt.key)) each.isOvertaken = true;
+    };
     registering.then(forget, forget);
     return abortable(registering, signal).catch((error: unknown) => {
       // It may have aborted in the moment between the lease and here.
@@ -80,11 +84,12 @@ export class Registrations<P extends Placement = Placement> {
     if (this.#pending.size === 0) return;
     const patience = new AbortController();
     const timer = clock.setTimer(() => patience.abort(), patienceMs);
-    await abortable(Promise.allSettled(this.#pending), patience.signal).catch(() => undefined); // they end with their ttl
+    await abortable(Promise.allSettled(this.#pending.keys()), patience.signal).catch(() => undefined); // they end with their ttl
     timer.cancel();
   }
 
-  async #register(instance: ServiceInstance, ttl: number, signal: AbortSignal | undefined): Promise<Lease> {
+  async #register(instance: ServiceInstance, ttl: number, attempt: Attempt): Promise<Lease> {
+    const { key, signal } = attempt;
     const { clock, onHeld, onEnded } = this.#options;
     const renewedAt = clock.monotonic();
     const placement = await this.#options.place(instance, ttl);
@@ -92,13 +97,13 @@ export class Registrations<P extends Placement = Placement> {
       await placement.remove();
       this.assertUsable(signal);
     }
-    const key = keyOf(instance.service, instance.id);
     this.#leases.get(key)?.drop('replaced');
     const lease = new HeldLease(instance, {
       ttl,
       placement,
       clock,
       renewedAt,
+      isOvertaken: () => attempt.isOvertaken || this.#attemptsAt(key).some(isGivenUp),
       onEnd: (ended) => {
         if (this.#leases.get(key) === ended) this.#leases.delete(key);
         onEnded?.(ended, placement);
@@ -106,9 +111,25 @@ export class Registrations<P extends Placement = Placement> {
     });
     this.#leases.set(key, lease);
     onHeld?.(lease, placement);
+    attempt.isOvertaken = false; // what comes from now on is news
     return lease;
   }
+
+  /** Those that the store has not answered yet. */
+  #attemptsAt(key: string): readonly Attempt[] {
+    return [...this.#pending.values()].filter((attempt) => attempt.key === key);
+  }
 }
+
+/** A registration that the store has not answered yet. */
+interface Attempt {
+  readonly key: string;
+  readonly signal: AbortSignal | undefined;
+  /** Whether one of the same instance that was given up may have come after it. */
+  isOvertaken: boolean;
+}
+
+const isGivenUp = ({ signal }: Attempt): boolean => signal?.aborted === true;
 
 /** Ids have any characters, names of services have no slash. */
 const keyOf = (service: string, id: string): string => `${service}/${id}`;

@@ -121,6 +121,20 @@ it('replaces the lease that an instance had', async () => {
   expect(ended).toEqual([first]);
 });
 
+it('does not take a registration of its own that was given up for somebody else', async () => {
+  const { register, holdUp, outcome } = scene();
+  const open = holdUp();
+  const abort = new AbortController();
+  const givenUp = register({ signal: abort.signal }).catch(() => undefined);
+  abort.abort();
+  await givenUp;
+  holdUp()();
+  const lease = await register();
+  outcome.loss = 'replaced';
+  await expect(lease.update(orders)).rejects.toMatchObject({ code: 'ERR_SD_LEASE_LOST', reason: 'deleted' });
+  open();
+});
+
 it('loses a lease that an update finds lost', async () => {
   const { register, outcome } = scene();
   const lease = await register();
