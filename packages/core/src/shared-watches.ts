@@ -121,7 +121,12 @@ class Feed implements WatchFeed {
   get snapshot(): Snapshot {
     const pushed = this.#pushed;
     this.#pushed = undefined;
-    if (pushed !== undefined) this.#read(pushed);
+    try {
+      if (pushed !== undefined) this.#read(pushed);
+    } catch (error) {
+      this.fail(error); // the others would never learn that they miss it
+      throw error;
+    }
     return this.#snapshot;
   }
 

@@ -94,6 +94,22 @@ it('ends all watches of a service that failed with its error, and serves the nex
   expect(await next).toEqual({ done: false, value: [instance(1)] });
 });
 
+it('ends all watches of a service whose instances cannot be read', async () => {
+  const { open, feed } = scene();
+  const [first, second] = [open(), open()];
+  const begun = [first.next(), second.next()];
+  feed().push([]);
+  await Promise.all(begun);
+  const reads = [first.next(), second.next()];
+  feed().push({
+    [Symbol.iterator]() {
+      throw new Error('unreadable');
+    },
+  });
+  for (const read of reads) await expect(read).rejects.toThrow('unreadable');
+  expect(feed().signal.aborted).toBe(true);
+});
+
 it('ends a watch with what its source throws at the start', async () => {
   const watches = new SharedWatches(() => {
     throw new Error('no');
