@@ -27,9 +27,13 @@ export interface FollowOptions {
 }
 
 const durationText = 'milliseconds, 0 or more';
-const duration = v.optional(v.pipe(v.number(durationText), v.minValue(0, durationText)));
+const duration = v.optional(
+  v.pipe(v.number(durationText), v.finite(durationText), v.minValue(0, durationText)),
+);
 const timeoutText = 'milliseconds, more than 0';
 const timeout = v.optional(v.pipe(v.number(timeoutText), v.gtValue(0, timeoutText)));
+/** Of a pause: one without an end would be the last. */
+const pause = v.optional(v.pipe(v.number(timeoutText), v.finite(timeoutText), v.gtValue(0, timeoutText)));
 const shareText = 'a share from 0 to 1';
 const share = v.optional(v.pipe(v.number(shareText), v.minValue(0, shareText), v.maxValue(1, shareText)));
 
@@ -49,7 +53,7 @@ export const followOptions = v.strictObject(
     onLost: callable<(error: unknown) => void>('a function (error)'),
     coalesceMs: duration,
     firstSnapshotTimeoutMs: timeout,
-    reconnect: v.optional(v.strictObject({ baseMs: timeout, capMs: timeout }, 'an object')),
+    reconnect: v.optional(v.strictObject({ baseMs: pause, capMs: pause }, 'an object')),
     shrinkGuard: v.optional(v.strictObject({ share, verifyAfterMs: duration }, 'an object')),
     clock: having<Clock>(['now', 'monotonic', 'setTimer'], 'a Clock'),
     rng: callable<Rng>('a function that returns a number in [0, 1)'),

@@ -34,11 +34,9 @@ export function applyServiceFilter(
  * @throws {ConfigValidationError} when the filter is malformed
  */
 export function compileServiceFilter(filter: ServiceFilter): InstancePredicate {
-  const { zone, region, tags, metadata, status, version, predicate } = validate(
-    'Service filter',
-    schema,
-    filter,
-  );
+  const { zone, region, tags, status, version, predicate } = validate('Service filter', schema, filter);
+  // As it came: the schema passes over keys that mean something to JavaScript, and so would let through more than is wanted.
+  const { metadata } = filter;
   const conditions: InstancePredicate[] = [];
   if (zone !== undefined) conditions.push(oneOf(zone, (instance) => instance.zone));
   if (region !== undefined) conditions.push(oneOf(region, (instance) => instance.region));

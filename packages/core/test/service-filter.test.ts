@@ -42,6 +42,7 @@ describe('a service filter', () => {
     [{ metadata: { team: 'a', tier: '1' } }, { metadata: { team: 'a' } }, false],
     [{ metadata: { team: '' } }, {}, false],
     [{ metadata: { toString: 'x' } }, {}, false],
+    [{ metadata: { constructor: 'x' } }, {}, false],
     [{ metadata: { toString: 'x' } }, { metadata: { toString: 'x' } }, true],
 
     [{ predicate: ({ port }) => port === 8080 }, {}, true],
