@@ -19,7 +19,11 @@ export function parseEndpointUrl(text: string): ParsedUrl {
     return { received: describeValue(text), expected: 'a URL such as "http://10.0.0.1:8080"' };
   }
   if (url.pathname.length > 1 || url.search !== '' || url.hash !== '') {
-    return { received: describeValue(text), expected: 'a URL that ends after the port' };
+    // There are keys in queries.
+    return {
+      received: describeValue(text.replace(/([?#]).+/s, '$1***')),
+      expected: 'a URL that ends after the port',
+    };
   }
   const protocol = url.protocol.slice(0, -1);
   const port = url.port === '' ? defaultPorts.get(protocol) : Number(url.port);
