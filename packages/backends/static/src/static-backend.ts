@@ -1,6 +1,7 @@
 import { basename, dirname, resolve } from 'node:path';
 import {
   abortable,
+  BackendUnavailableError,
   ClosedError,
   globalLogger,
   Latest,
@@ -141,8 +142,12 @@ export class StaticBackend implements DiscoveryBackend {
     }
   }
 
-  #parse({ texts, error }: Reading): Services {
+  #parse({ path, texts, error }: Reading): Services {
     if (error !== undefined) throw error;
+    // One that is just being replaced, or is not mounted any more.
+    if (this.#isFolder && texts.length === 0 && this.#services.size > 0) {
+      throw new BackendUnavailableError('static', `"${path}" has no file of a service any more`);
+    }
     if (this.#isFolder) return readFolderServices(texts, this.#services, this.#malformed);
     const [{ file, text } = { file: '', text: '' }] = texts;
     const parsed = parseFile({ file, text: text ?? '' });

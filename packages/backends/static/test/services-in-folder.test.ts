@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdir, symlink } from 'node:fs/promises';
+import { mkdir, rm, symlink } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { BackendUnavailableError } from '@sd/core';
@@ -44,6 +44,22 @@ describe('a folder of services', () => {
     await folder.swapConfigMap({ 'payments.txt': 'http://10.0.0.3:80' });
     await orders.next(({ length }) => length === 0, { timeoutMs: 5_000 });
     expect(payments.snapshots).toHaveLength(2);
+  });
+
+  it('that has nothing left keeps the last good content: it is being replaced, or is not mounted any more', async () => {
+    const { folder, backend, warnings } = await openFiles({ 'orders.txt': 'http://10.0.0.1:80' });
+    const orders = await openWatch(backend);
+
+    await rm(folder.path, { recursive: true });
+    await mkdir(folder.path);
+    await eventually(() =>
+      expect(warnings).toContainEqual(expect.stringContaining('has no file of a service')),
+    );
+    expect(hosts(await backend.getInstances('orders'))).toEqual(['10.0.0.1']);
+
+    await folder.edit('http://10.0.0.2:80', 'orders.txt');
+    await sees(orders, '10.0.0.2');
+    expect(orders.snapshots.map(({ instances }) => hosts(instances))).toEqual([['10.0.0.1'], ['10.0.0.2']]);
   });
 
   it('with a broken file loses nothing but the news of its service, and tells where it is broken', async () => {
