@@ -1,4 +1,5 @@
 import { watch, type FSWatcher } from 'node:fs';
+import { basename } from 'node:path';
 import type { Clock, DiscoveryLogger, Timer } from '@sd/core';
 import type { Reading } from './readings.ts';
 
@@ -36,6 +37,8 @@ export class FileFeed {
   #check: Promise<void> | undefined;
   /** When it was first touched since it was looked at last. */
   #touchedAt: number | undefined;
+  /** Since the folder itself was moved or deleted: what is watched is not what is there. */
+  #isMoved = false;
   #closed = false;
 
   constructor(options: FileFeedOptions) {
@@ -79,6 +82,7 @@ export class FileFeed {
     const settled = fingerprint === this.#candidate;
     this.#candidate = fingerprint;
     this.#checkIn(this.#touchedAt !== undefined || (changed && !settled) ? settleMs : this.#options.pollMs);
+    if (this.#isMoved && reading.error === undefined) this.#listen();
     if (!changed || !settled) return;
     this.#known = fingerprint;
     this.#listen(); // the folder may have been replaced together with the file
@@ -87,11 +91,13 @@ export class FileFeed {
 
   #listen(): void {
     this.#watcher?.close();
+    this.#isMoved = false;
     const { folder, concerns } = this.#options;
     try {
       this.#watcher = watch(folder, { persistent: false }, (_event, name) => {
+        if (name === basename(folder)) this.#isMoved = true;
         // Kubernetes swaps a ConfigMap by renaming `..data`, which its files are links into.
-        if (name === null || name.startsWith('..') || concerns(name)) this.#touch();
+        if (this.#isMoved || name === null || name.startsWith('..') || concerns(name)) this.#touch();
       });
       this.#watcher.on('error', (error) => this.#deafened(error));
     } catch (error) {

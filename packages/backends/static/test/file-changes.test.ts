@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { mkdir, symlink } from 'node:fs/promises';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { ManualClock } from '@sd/core';
@@ -106,6 +107,23 @@ describe('a change of the file', () => {
       expect(hosts(await backend.getInstances('orders'))).toEqual(['10.0.0.3']);
     });
     expect(clock.monotonic() - polledAt).toBeLessThan(5_000);
+  });
+
+  it('is seen at once after the whole folder was replaced by one that says the same', async () => {
+    const parent = await ServicesFolder.create();
+    const folder = new ServicesFolder(parent.file('folder'));
+    await mkdir(folder.path);
+    await folder.edit(one);
+    const { backend } = openBackend(folder.file(), { pollMs: 60_000 });
+    await backend.listServices();
+    await sleep(100);
+    await parent.remove('folder');
+    await mkdir(folder.path);
+    await folder.edit(one);
+    await sleep(200);
+
+    await folder.edit(two);
+    await eventually(async () => expect(await backend.getInstances('orders')).toHaveLength(2));
   });
 
   it('does not count while the file is being written', async () => {
