@@ -1,5 +1,6 @@
 import {
   followOptions,
+  globalLogger,
   parseInstance,
   sameInstance,
   systemClock,
@@ -160,7 +161,13 @@ class StoredService {
 
   changed(): void {
     this.#snapshot = undefined;
-    for (const listener of this.listeners) listener();
+    for (const listener of this.listeners) {
+      try {
+        listener();
+      } catch (error) {
+        globalLogger.error(`A subscriber to the service "${this.name}" threw`, { error });
+      }
+    }
   }
 
   #take(): StoreSnapshot {

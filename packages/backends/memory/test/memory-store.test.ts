@@ -1,5 +1,6 @@
-import { describe, expect, it } from 'vitest';
-import { createInstance, ManualClock, type LeaseLossReason } from '@sd/core';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { createInstance, ManualClock, resetLogger, setLogger, type LeaseLossReason } from '@sd/core';
+import { silentLogger } from '@sd/testkit';
 import { MemoryStore } from '@sd/memory';
 
 const orders = createInstance({ service: 'orders', id: 'o1', host: '10.0.0.1', port: 80 }, 0);
@@ -53,6 +54,20 @@ describe('MemoryStore', () => {
     stop();
     stop();
     store.delete('orders', 'o1');
+    expect(changes).toBe(1);
+  });
+
+  it('goes on when a subscriber throws', () => {
+    setLogger(silentLogger);
+    onTestFinished(resetLogger);
+    const store = new MemoryStore();
+    let changes = 0;
+    store.subscribe('orders', () => {
+      throw new Error('the subscriber is wrong');
+    });
+    store.subscribe('orders', () => void (changes += 1));
+    store.write('orders', 'o1', orders);
+    expect(store.read('orders').instances).toEqual([orders]);
     expect(changes).toBe(1);
   });
 
