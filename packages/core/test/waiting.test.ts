@@ -1,4 +1,4 @@
-import { getEventListeners } from 'node:events';
+import { getEventListeners, getMaxListeners } from 'node:events';
 import { describe, expect, it, vi } from 'vitest';
 import { abortable, ManualClock, onAbort, sleep } from '../src/index.ts';
 
@@ -144,6 +144,12 @@ describe('onAbort()', () => {
     await new ManualClock().advance(0);
     process.off('warning', warned);
     expect(warned).not.toHaveBeenCalled();
+  });
+
+  it('leaves a signal that others may ask how many listeners it takes, as the fetch of undici does', () => {
+    const { signal } = new AbortController();
+    onAbort(signal, () => undefined);
+    expect(() => getMaxListeners(signal)).not.toThrow();
   });
 
   it('does nothing without a signal', () => {
