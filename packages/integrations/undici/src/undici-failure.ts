@@ -1,5 +1,6 @@
 import { classifyHttpFailure, HttpStatusError } from '@sd/client';
 import { classifyNetworkFailure, type Failure } from '@sd/discovery';
+import { errors } from 'undici';
 import { LongAnswerError } from './errors.ts';
 
 /** What the error of a request of undici means, or an answer that is no good. */
@@ -9,6 +10,7 @@ export function classifyUndiciFailure(error: unknown): Failure | undefined {
     return failure && { ...failure, retryable: false };
   }
   if (error instanceof HttpStatusError) return classifyHttpFailure(error, Date.now());
+  if (error instanceof errors.HTTPParserError) return { outcome: 'error', retryable: true }; // has no code
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   if (typeof code !== 'string') return classifyNetworkFailure(error);
   if (closedPool.has(code)) return { outcome: 'connect-failure', retryable: true };

@@ -3,7 +3,7 @@ import { ConfigValidationError } from '@sd/core';
 import { eventually } from '@sd/testkit';
 import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
-import type { Socket } from 'node:net';
+import { createServer as createNetServer, type Socket } from 'node:net';
 import { fetch, request, setGlobalDispatcher, getGlobalDispatcher, upgrade } from 'undici';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { DiscoveryAgent, InsecureInstanceError } from '../src/index.ts';
@@ -107,6 +107,23 @@ describe('a request to a service', () => {
     for (let turn = 0; turn < 6; turn += 1) {
       const response = await fetch('http://orders/', { dispatcher: agent, method: 'POST', body: `${turn}` });
       expect(await response.json()).toMatchObject({ body: `${turn}` });
+    }
+    const passive = discovery.endpoints('orders')?.map(({ reasons }) => reasons.passive);
+    expect(passive?.filter((status) => status === 'unhealthy')).toHaveLength(1);
+  });
+
+  it('goes elsewhere when an instance does not speak HTTP, which is taken out', async () => {
+    const { agent, publish, discovery } = await startService([echo]);
+    const stranger = createNetServer((socket) => {
+      socket.on('error', () => undefined).once('data', () => socket.end('-ERR unknown command\r\n'));
+    }).listen(0, '127.0.0.1');
+    await once(stranger, 'listening');
+    onTestFinished(() => void stranger.close());
+    await publish({ port: portOf(stranger) });
+    for (let turn = 0; turn < 20; turn += 1) {
+      const { statusCode, body } = await request('http://orders/', { dispatcher: agent });
+      await body.dump();
+      expect(statusCode).toBe(200);
     }
     const passive = discovery.endpoints('orders')?.map(({ reasons }) => reasons.passive);
     expect(passive?.filter((status) => status === 'unhealthy')).toHaveLength(1);
