@@ -85,6 +85,15 @@ describe('a request to a service', () => {
     ]);
   });
 
+  it('gets an answer that says twice when to come back', async () => {
+    const { agent } = await startService(
+      [(_request, response) => response.setHeader('retry-after', ['60', '60']).writeHead(503).end('later')],
+      { deadlineMs: 500 },
+    );
+    const response = await fetch('http://orders/', { dispatcher: agent });
+    expect([response.status, await response.text()]).toEqual([503, 'later']);
+  });
+
   it('gets all of an answer that is no good and too long to be kept, without another attempt', async () => {
     const page = 'x'.repeat(500_000);
     const { agent, instances } = await startService([answering(503, page), answering(503, page)]);
