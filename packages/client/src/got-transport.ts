@@ -11,7 +11,7 @@ import got, {
 import { once } from 'node:events';
 import { Agent as HttpAgent, type ClientRequest } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { classifyHttpFailure } from './http-failure.ts';
 import type { HttpTransport, TransportAnswer, TransportRequest } from './http-transport.ts';
 
@@ -84,7 +84,11 @@ const keptAlive = { keepAlive: true, timeout: 5_000 };
 
 /** got's type of methods lists the common ones. */
 function settingsOf(method: string, body: TransportRequest['body']) {
-  return { method: method as Method, ...(body === undefined ? {} : { body }) };
+  return {
+    method: method as Method,
+    ...(body === undefined ? {} : { body }),
+    ...(body instanceof Readable ? { followRedirect: leavesBodyOut } : {}),
+  };
 }
 
 /** Resolves when the answer has been read to its end. */
@@ -117,6 +121,10 @@ function refuseUpgrade(request: ClientRequest): void {
     request.emit('error', new Error('the server upgraded the connection unasked'));
   });
 }
+
+/** Of a stream, got would send on what is left of it, and that twice. */
+const leavesBodyOut = (response: PlainResponse): boolean =>
+  response.statusCode === 303 && staysAtOrigin(response);
 
 /** Another origin was not discovered, and is not meant to see our headers. */
 function staysAtOrigin({ url, headers }: PlainResponse): boolean {

@@ -134,6 +134,32 @@ describe('a streamed call that is answered early', () => {
 });
 
 describe('an uploaded stream', () => {
+  it.each([301, 302, 307, 308])(
+    'is not sent on by a redirect with %s, which the caller gets',
+    async (status) => {
+      const received: string[] = [];
+      const { client } = await startService([
+        (request, response) => {
+          received.push(request.url ?? '');
+          request.resume().on('end', () => response.writeHead(status, { location: '/there' }).end());
+        },
+      ]);
+      const answer = await client.post('/here', { body: Readable.from(['one', 'two']) });
+      expect([answer.status, answer.headers.location, received]).toEqual([status, '/there', ['/here']]);
+    },
+  );
+
+  it('is left out of what a 303 asks for', async () => {
+    const { client } = await startService([
+      (request, response) => {
+        if (request.url === '/there') echo(request, response);
+        else request.resume().on('end', () => response.writeHead(303, { location: '/there' }).end());
+      },
+    ]);
+    const answer = await client.post('/here', { body: Readable.from(['one', 'two']) }).json();
+    expect(answer).toMatchObject({ method: 'GET', url: '/there', body: '' });
+  });
+
   const failing = (): Readable => new Readable({ read: () => undefined });
 
   it('that fails while there is no instance yet rejects the call with its error', async () => {
