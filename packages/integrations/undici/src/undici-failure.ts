@@ -1,4 +1,4 @@
-import { classifyHttpFailure, HttpStatusError } from '@sd/client';
+import { classifyHttpFailure, HttpStatusError, UnusableAddressError } from '@sd/client';
 import { classifyNetworkFailure, type Failure } from '@sd/discovery';
 import { errors } from 'undici';
 import { LongAnswerError } from './errors.ts';
@@ -9,7 +9,9 @@ export function classifyUndiciFailure(error: unknown): Failure | undefined {
     const failure = classifyHttpFailure(error, Date.now());
     return failure && { ...failure, retryable: false };
   }
-  if (error instanceof HttpStatusError) return classifyHttpFailure(error, Date.now());
+  if (error instanceof HttpStatusError || error instanceof UnusableAddressError) {
+    return classifyHttpFailure(error, Date.now());
+  }
   if (error instanceof errors.HTTPParserError) return { outcome: 'error', retryable: true }; // has no code
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   if (typeof code !== 'string') return classifyNetworkFailure(error);

@@ -138,6 +138,15 @@ describe('a request to a service', () => {
     expect(passive?.filter((status) => status === 'unhealthy')).toHaveLength(1);
   });
 
+  it('goes elsewhere when an instance has an address that no URL can have', async () => {
+    const { agent, publish } = await startService([echo]);
+    await publish({ host: 'fe80::1%eth0', port: 80 });
+    for (let turn = 0; turn < 4; turn += 1) {
+      const response = await fetch('http://orders/', { dispatcher: agent, method: 'POST', body: 'x' });
+      expect(response.status).toBe(200);
+    }
+  });
+
   it('goes elsewhere when an instance hangs', async () => {
     const { agent, instances } = await startService([hanging, echo], { attemptTimeoutMs: 200 });
     for (let turn = 0; turn < 3; turn += 1) {
