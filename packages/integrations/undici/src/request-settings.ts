@@ -21,7 +21,8 @@ export class RequestSettings {
   /** Hot path. @param isOnce its body can be sent once */
   callOptions(request: Dispatcher.DispatchOptions, isOnce: boolean): CallOptions {
     const { method, idempotent = isIdempotent(method) } = request;
-    const isRepeatable = idempotent && !isOnce;
+    // Two instances would each get to see somebody who connects.
+    const isRepeatable = idempotent && !isOnce && !request.upgrade;
     const name = isRepeatable ? method : `${method} once`;
     let usual = this.#usual.get(name);
     if (usual === undefined) {

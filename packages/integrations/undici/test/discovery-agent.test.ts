@@ -429,6 +429,28 @@ describe('an upgrade', () => {
   });
 });
 
+describe('an upgrade that is late', () => {
+  it('is not made at a second instance too', async () => {
+    const { agent, instances } = await startService([echo, echo]);
+    let upgrades = 0;
+    for (const { server } of instances) {
+      server.on('upgrade', (_request, socket) => {
+        upgrades += 1;
+        const head = 'HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: chat\r\n\r\n';
+        setTimeout(() => socket.write(head), 200);
+        socket.on('error', () => undefined);
+        onTestFinished(() => void socket.destroy());
+      });
+    }
+    for (let turn = 0; turn < 60; turn += 1) {
+      await (await request('http://orders/', { dispatcher: agent })).body.dump(); // it is known how long it takes
+    }
+    const { socket } = await upgrade('http://orders/chat', { dispatcher: agent, protocol: 'chat' });
+    socket.destroy();
+    expect(upgrades).toBe(1);
+  });
+});
+
 describe('connections', () => {
   it('to an instance that left are closed when their last request has ended', async () => {
     let finish = (): void => undefined;
