@@ -1,4 +1,4 @@
-import { DiscoveryError, onAbort, sleep, type ServiceFilter } from '@sd/core';
+import { DiscoveryError, globalLogger, onAbort, sleep, type ServiceFilter } from '@sd/core';
 import { CircuitOpenError, type CircuitEntry } from '@sd/health';
 import type { Endpoint, EndpointSet, PickRequest, StrategyName } from '@sd/load-balancers';
 import { busyMs, type Alarm } from './alarms.ts';
@@ -348,13 +348,23 @@ class Call<T> implements PendingCall<T>, AttemptContext<T>, Alarm {
     const { target } = this;
     const set = this.#set;
     let endpoint: Endpoint | undefined;
-    const take = (): boolean => (endpoint = this.#pick()) !== undefined;
+    let problem: { readonly error: unknown } | undefined;
+    // It may be another call that is at its end, and that the errors of a strategy of the user's are none of.
+    const take = (): boolean => {
+      try {
+        endpoint = this.#pick();
+      } catch (error) {
+        problem = { error };
+      }
+      return endpoint !== undefined || problem !== undefined;
+    };
     if (set?.serves === true) await target.queue.wait(take, this.#interruptSignal());
     else {
       await target.changed(emptyGraceMs, this.#interruptSignal());
       take();
     }
     if (endpoint !== undefined) return endpoint;
+    if (problem !== undefined) throw problem.error;
     // The last failure says more than that nobody is left.
     throw this.#failed === undefined && set !== undefined ? target.nobody(set) : this.#lastError;
   }
@@ -400,7 +410,12 @@ class Call<T> implements PendingCall<T>, AttemptContext<T>, Alarm {
   #hedge(late: RunningAttempt<T>): void {
     const { budget, hedging, name: service, clock } = this.target;
     const afterMs = this.#hedgeAfterMs;
-    const endpoint = this.#pick();
+    let endpoint: Endpoint | undefined;
+    try {
+      endpoint = this.#pick();
+    } catch (error) {
+      globalLogger.error(`A strategy of service "${service}" threw, so that a call is not hedged`, { error });
+    }
     const isElsewhere = endpoint !== undefined && !this.#request.tried.includes(endpoint);
     const isGranted = isElsewhere && budget.withdrawHedge(hedging?.ratio ?? 0);
     if (telemetry.hedge.hasSubscribers) {
