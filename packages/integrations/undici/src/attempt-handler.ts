@@ -166,8 +166,13 @@ export class AttemptHandler implements RequestHandler {
       const { status, rawHeaders, statusText, isComplete } = kept;
       const resume = isComplete ? ignore : kept.resume;
       this.#isAccepting = handler.onHeaders?.(status, rawHeaders, resume, statusText) ?? true;
-      for (const chunk of kept.chunks) this.#isAccepting = handler.onData?.(chunk) ?? true;
-      if (isComplete) this.onComplete(kept.trailers);
+      for (const chunk of kept.chunks) {
+        if (this.#abortReason !== undefined) break;
+        this.#isAccepting = handler.onData?.(chunk) ?? true;
+      }
+      if (!isComplete) return;
+      if (this.#abortReason === undefined) this.onComplete(kept.trailers);
+      else this.onError(this.#abortReason); // undici says nothing of a request that it has done with
     } catch (error) {
       this.onError(error instanceof Error ? error : new Error('The handler failed', { cause: error }));
     }

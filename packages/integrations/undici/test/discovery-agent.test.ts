@@ -268,6 +268,41 @@ describe('a request that is cancelled', () => {
   });
 });
 
+describe('a handler that aborts when it sees the head', () => {
+  it.each([
+    ['a short answer', answering(200, 'short', { 'content-length': '5' })],
+    ['a long one', answering(200, 'x'.repeat(100_000))],
+    ['one that is no good', answering(503, 'busy')],
+    ['a long one that is no good', answering(503, 'x'.repeat(100_000))],
+  ])('of %s hears of its error, and no more', async (_what, listener) => {
+    const { agent, discovery } = await startService([listener], { retries: 0 });
+    const heard: string[] = [];
+    await new Promise<void>((resolve) => {
+      agent.dispatch(
+        { origin: 'http://orders', path: '/', method: 'GET' },
+        {
+          onRequestStart: () => undefined,
+          onResponseStart: (controller, status) => {
+            heard.push(String(status));
+            controller.abort(new Error('enough'));
+          },
+          onResponseData: () => heard.push('data'),
+          onResponseEnd: () => {
+            heard.push('end');
+            resolve();
+          },
+          onResponseError: (_controller, error) => {
+            heard.push(error.message);
+            resolve();
+          },
+        },
+      );
+    });
+    await eventually(() => expect(discovery.endpoints('orders')).toMatchObject([{ inFlight: 0 }]));
+    expect(heard.slice(1)).toEqual(['enough']);
+  });
+});
+
 describe('a body', () => {
   it('that is a stream is sent once, and elsewhere when nobody has begun to read it', async () => {
     const { agent, at } = await startService([echo, echo]);
