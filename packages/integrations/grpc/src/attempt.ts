@@ -1,4 +1,4 @@
-import { experimental, type status } from '@grpc/grpc-js';
+import { experimental, status } from '@grpc/grpc-js';
 import type { Endpoint, PickReason } from '@sd/load-balancers';
 import type { CallInfo } from './call-info.ts';
 
@@ -15,7 +15,7 @@ export class Attempt implements experimental.PickResult {
   readonly status = null;
   readonly subchannel: experimental.SubchannelInterface;
   /** grpc-js takes it off this object before it calls it, so that it is bound. */
-  readonly onCallEnded: (code: status) => void;
+  readonly onCallEnded: (code: status, details: string) => void;
   readonly endpoint: Endpoint;
   readonly reason: PickReason;
   readonly info: CallInfo | undefined;
@@ -40,7 +40,8 @@ export class Attempt implements experimental.PickResult {
     this.reason = reason;
     this.info = info;
     this.#owner = owner;
-    this.onCallEnded = (code) => owner.ended(this, code);
+    this.onCallEnded = (code, details) =>
+      owner.ended(this, code === status.UNAVAILABLE && details === refused ? status.CANCELLED : code);
   }
 
   onCallStarted(): void {
@@ -53,3 +54,9 @@ export class Attempt implements experimental.PickResult {
     this.#owner.answered(this);
   }
 }
+
+/**
+ * What grpc-js says of a stream that no server has seen, as of those that cross a GOAWAY on their way: it repeats them by
+ * itself. Where a server closes its connections from time to time, there are several in a row.
+ */
+const refused = 'Stream refused by server';

@@ -1,7 +1,8 @@
 import { connectivityState, status } from '@grpc/grpc-js';
 import { telemetry } from '@sd/discovery';
 import { eventually } from '@sd/testkit';
-import { createServer, type Socket } from 'node:net';
+import { constants, createServer as createHttp2Server } from 'node:http2';
+import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { once } from 'node:events';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { connected, inTurn, startOrders, tally } from './fixture.ts';
@@ -51,6 +52,30 @@ describe('one of three instances that', () => {
 
     const answers = await inTurn(20, () => client.get());
     expect(answers).not.toContain(String(instances[2]?.port));
+  });
+
+  it('refuses streams, as one does that closes a connection, stays', async () => {
+    const { client, discovery, publish } = await startOrders({ handlers: [{}, {}] });
+    await connected(client, 2);
+    const refusing = createHttp2Server();
+    refusing.on('stream', (stream) =>
+      stream.on('error', () => undefined).close(constants.NGHTTP2_REFUSED_STREAM),
+    );
+    const sessions = new Set<{ destroy(): void }>();
+    refusing.on('session', (session) => sessions.add(session));
+    refusing.listen(0, '127.0.0.1');
+    await once(refusing, 'listening');
+    onTestFinished(() => {
+      for (const session of sessions) session.destroy();
+      refusing.close();
+    });
+    const { port } = refusing.address() as AddressInfo;
+    await publish({ port });
+    await eventually(() => expect(sessions.size).toBe(1));
+
+    expect(await inTurn(30, () => client.get())).not.toContain(String(port));
+
+    expect(outOfRotation(discovery.endpoints('orders') ?? [])).toBe(0);
   });
 
   it('answers what only the application means stays', async () => {
