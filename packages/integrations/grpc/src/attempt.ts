@@ -7,6 +7,8 @@ export interface AttemptOwner {
   /** Its first message is there, and others may come. */
   answered(attempt: Attempt): void;
   ended(attempt: Attempt, code: status): void;
+  /** The call is over. */
+  over(attempt: Attempt): void;
 }
 
 /** A pick that is to become an attempt of a call: what grpc-js gets, and what it says of it. */
@@ -24,6 +26,9 @@ export class Attempt implements experimental.PickResult {
   startedAt = 0;
   /** Among those that have not begun. */
   slot = 0;
+  /** The pick before it of the same call: it picks again where the connection was lost, and hedges. */
+  earlier: { over(): void } | undefined;
+  hasBegun = false;
   isOverdue = false;
   isGivenUp = false;
   isAnswered = false;
@@ -52,6 +57,11 @@ export class Attempt implements experimental.PickResult {
   answered(): void {
     this.isAnswered = true;
     this.#owner.answered(this);
+  }
+
+  over(): void {
+    this.#owner.over(this);
+    this.earlier?.over();
   }
 }
 

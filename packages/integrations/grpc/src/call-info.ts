@@ -20,6 +20,8 @@ export class CallInfo implements experimental.Filter, experimental.FilterFactory
   others: Endpoint[] | undefined = undefined;
   /** The last attempt that has begun. */
   attempt: { answered(): void } | undefined = undefined;
+  /** The last that was picked, begun or not. */
+  pick: { over(): void } | undefined = undefined;
 
   constructor(isRepeatable: boolean) {
     this.isRepeatable = isRepeatable;
@@ -65,6 +67,7 @@ export class CallInfo implements experimental.Filter, experimental.FilterFactory
   }
 
   receiveTrailers(status: StatusObject): StatusObject {
+    this.pick?.over();
     return status;
   }
 }

@@ -26,7 +26,7 @@ export class SdPicker implements experimental.Picker, AttemptOwner {
   readonly #endpoints: ServiceEndpoints;
   readonly #connections: Connections;
   readonly #clock: Clock;
-  /** Picked, and not begun: grpc-js does not say when it gives a pick up. */
+  /** Picked, and not begun: grpc-js does not say when it gives a pick up, unless the call is over. */
   readonly #unbegun = new SlotList<Attempt>();
   #timer: Timer | undefined;
   #isClosed = false;
@@ -55,6 +55,7 @@ export class SdPicker implements experimental.Picker, AttemptOwner {
 
   started(attempt: Attempt): void {
     if (!attempt.isGivenUp) this.#unbegun.remove(attempt.slot);
+    attempt.hasBegun = true;
     attempt.startedAt = this.#clock.monotonic();
   }
 
@@ -71,6 +72,11 @@ export class SdPicker implements experimental.Picker, AttemptOwner {
     const isMeasured = !isEnough && info?.isStream !== true;
     const latencyMs = isMeasured ? this.#clock.monotonic() - attempt.startedAt : Number.NaN;
     this.#endpoints.done(endpoint, isEnough ? 'ok' : outcome, latencyMs, reason, isAnswered);
+  }
+
+  /** It ends before its last pick has begun where it is cancelled meanwhile, or its credentials cannot be had. */
+  over(attempt: Attempt): void {
+    if (!attempt.hasBegun && !attempt.isGivenUp) this.#giveUp(attempt);
   }
 
   /** Gives up what has not begun. What has may end. */
@@ -97,6 +103,10 @@ export class SdPicker implements experimental.Picker, AttemptOwner {
     info?.picked(endpoint);
     const attempt = new Attempt(this, endpoint, subchannel, this.#endpoints.reason, info);
     attempt.slot = this.#unbegun.add(attempt);
+    if (info !== undefined) {
+      attempt.earlier = info.pick;
+      info.pick = attempt;
+    }
     if (this.#timer === undefined) this.#sweepLater();
     return attempt;
   }
@@ -135,7 +145,7 @@ export class SdPicker implements experimental.Picker, AttemptOwner {
     if (!this.#isClosed) this.#timer = this.#clock.setTimer(this.#sweep, sweepMs);
   }
 
-  /** A call that was cancelled before it began, or picked again, leaves a pick that nobody gives back. */
+  /** A call that picked again leaves a pick that nobody gives back before it is over. */
   readonly #sweep = (): void => {
     this.#timer = undefined;
     for (const attempt of this.#unbegun) {

@@ -1,3 +1,4 @@
+import { credentials, Metadata, type CallOptions } from '@grpc/grpc-js';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { describe, expect, it } from 'vitest';
@@ -11,6 +12,19 @@ describe('calls to sd:///orders', () => {
     const answers = await inTurn(30, () => client.get());
 
     expect(tally(answers)).toEqual(new Map(instances.map(({ port }) => [String(port), 10])));
+  });
+
+  it.each([
+    ['their credentials cannot be had', () => ({ credentials: tokens(0, new Error('no token')) })],
+    [
+      'their deadline passes before their credentials are there',
+      () => ({ credentials: tokens(50), deadline: Date.now() + 20 }),
+    ],
+  ])('take no place at an instance when %s', async (_why, options: () => CallOptions) => {
+    const { client, discovery } = await startOrders();
+    await connected(client, 1);
+    await inTurn(5, () => client.get('any', options()).catch(() => undefined));
+    expect(discovery.endpoints('orders')).toMatchObject([{ inFlight: 0 }]);
   });
 
   it('are unary, and streams of the server, the client and both', async () => {
@@ -50,3 +64,8 @@ describe('calls to sd:///orders', () => {
     await once(chat, 'end');
   });
 });
+
+const tokens = (afterMs: number, error: Error | null = null) =>
+  credentials.createFromMetadataGenerator((_options, callback) => {
+    setTimeout(() => (error === null ? callback(null, new Metadata()) : callback(error)), afterMs);
+  });
