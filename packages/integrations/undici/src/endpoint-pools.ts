@@ -15,7 +15,7 @@ export interface EndpointPoolsOptions extends Pick<DiscoveryAgentOptions, 'conne
 /** A pool of connections for each endpoint of a service, from its first request until it leaves. */
 export class EndpointPools implements EndpointRoute {
   readonly #options: EndpointPoolsOptions;
-  readonly #pools = new Map<Endpoint, { readonly instance: ServiceInstance; readonly pool: Pool }>();
+  readonly #pools = new Map<Endpoint, { instance: ServiceInstance; readonly pool: Pool }>();
   /** A call that picked one of them before may still be about to send. */
   readonly #left = new WeakSet<Endpoint>();
   readonly #ignoreLeaving: () => void;
@@ -47,9 +47,12 @@ export class EndpointPools implements EndpointRoute {
   /** For one request, which is made before anything else happens. */
   poolOf(endpoint: Endpoint): Pool {
     let known = this.#pools.get(endpoint);
-    if (known?.instance !== endpoint.instance) {
-      this.#drop(endpoint); // its protocol may be another
-      known = { instance: endpoint.instance, pool: this.#open(endpoint.instance) };
+    const { instance } = endpoint;
+    if (known !== undefined && known.instance !== instance && this.#isAsBefore(known.instance, instance)) {
+      known.instance = instance; // its weight or its metadata is another
+    } else if (known?.instance !== instance) {
+      this.#drop(endpoint);
+      known = { instance, pool: this.#open(instance) };
       this.#pools.set(endpoint, known);
       if (this.#left.has(endpoint)) queueMicrotask(() => this.#drop(endpoint));
     }
@@ -66,6 +69,12 @@ export class EndpointPools implements EndpointRoute {
     this.#ignoreLeaving();
     await Promise.all([...this.#pools.values()].map(({ pool }) => pool.destroy(error)));
     this.#pools.clear();
+  }
+
+  /** Whether the connections to it may be kept. */
+  #isAsBefore(before: ServiceInstance, now: ServiceInstance): boolean {
+    const { servername = serviceName } = this.#options;
+    return originOf(before) === originOf(now) && servername(before) === servername(now);
   }
 
   #open(instance: ServiceInstance): Pool {

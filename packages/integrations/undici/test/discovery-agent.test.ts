@@ -515,6 +515,30 @@ describe('connections', () => {
     await eventually(() => expect(sockets.size).toBe(0));
   });
 
+  it('to an instance are kept when its metadata change, and are others when its protocol does', async () => {
+    const { agent, at, discovery } = await startService([echo]);
+    let connections = 0;
+    at(0).server.on('connection', () => (connections += 1));
+    const publishAnew = async (changes: {
+      metadata?: Record<string, string>;
+      protocol?: string;
+    }): Promise<void> => {
+      const next = { ...at(0).lease.instance, ...changes };
+      await at(0).lease.update(next);
+      await eventually(async () =>
+        expect(await discovery.getInstances('orders')).toMatchObject([{ ...changes }]),
+      );
+    };
+    for (const load of ['1', '2', '3']) {
+      await (await request('http://orders/', { dispatcher: agent })).body.dump();
+      await publishAnew({ metadata: { load } });
+    }
+    expect(connections).toBe(1);
+    await publishAnew({ protocol: 'https' });
+    await expect(request('http://orders/', { dispatcher: agent })).rejects.toThrow();
+    expect(connections).toBeGreaterThan(1);
+  });
+
   it('are opened and closed as the agent tells', async () => {
     const { agent, at } = await startService([echo]);
     const connected = once(agent, 'connect');
