@@ -2,7 +2,7 @@ import type { HttpTransport, TransportAnswer, TransportRequest } from '@sd/clien
 import { validate } from '@sd/core';
 import { DiscoveryClient, type Attempt } from '@sd/discovery';
 import type { Readable } from 'node:stream';
-import { errors, util } from 'undici';
+import { errors, util, type Dispatcher } from 'undici';
 import * as v from 'valibot';
 import type { DiscoveryAgentOptions } from './discovery-agent.ts';
 import { EndpointPools } from './endpoint-pools.ts';
@@ -44,6 +44,8 @@ class UndiciTransport implements HttpTransport {
   async open(request: TransportRequest, attempt: Attempt): Promise<TransportAnswer<Readable>> {
     const pool = this.#pools.poolOf(attempt.endpoint);
     const answer = await pool.request({ ...optionsOf(request), signal: attempt.signal });
+    // Without a body there is nothing to read, and whoever does not read it would keep the instance busy.
+    if (request.method === 'HEAD' || hasNoBody(answer)) answer.body.resume();
     return { status: answer.statusCode, headers: answer.headers, body: answer.body };
   }
 
@@ -101,12 +103,19 @@ class ExchangeHandler implements RequestHandler {
   }
 }
 
+function hasNoBody({ statusCode, headers }: Dispatcher.ResponseData): boolean {
+  return statusCode === 204 || statusCode === 304 || headers['content-length'] === '0';
+}
+
 function optionsOf({ method, url, headers, body }: TransportRequest) {
   return { path: pathOf(url), method: method, headers, body: body ?? null };
 }
 
+/** As a URL has it: with what must be escaped, and without `..`. Most have nothing of that, and need no parser. */
 function pathOf(url: string): string {
-  const plain = /^https?:\/\/[^/?#]+(\/[!"$-~]*)$/.exec(url)?.[1];
+  const plain = /^https?:\/\/[^/?#]+((?:\/[\w~!$&()*+,;=:@-]*)+(?:\?[\w~!$&()*+,;=:@%/?.-]*)?)$/.exec(
+    url,
+  )?.[1];
   if (plain !== undefined) return plain;
   const { pathname, search } = new URL(url);
   return pathname + search;

@@ -66,12 +66,23 @@ describe('undiciTransport', () => {
   it('sends paths as got does', async () => {
     const { client } = await startClient(echo);
     const urls = await Promise.all(
-      ['', '?q=1', '/a b/ü', '/a#b'].map(async (path) => {
-        const { url } = await client.get(path).json<{ url: string }>();
-        return url;
-      }),
+      ['', '?q=1', '/a b/ü', '/a#b', '/a/../b', '/{id}?q="x"&r=<y>', '//x/', '/a%2Fb?c=/d?e'].map(
+        async (path) => {
+          const { url } = await client.get(path).json<{ url: string }>();
+          return url;
+        },
+      ),
     );
-    expect(urls).toEqual(['/', '/?q=1', '/a%20b/%C3%BC', '/a']);
+    expect(urls).toEqual([
+      '/',
+      '/?q=1',
+      '/a%20b/%C3%BC',
+      '/a',
+      '/b',
+      '/%7Bid%7D?q=%22x%22&r=%3Cy%3E',
+      '//x/',
+      '/a%2Fb?c=/d?e',
+    ]);
   });
 
   it('is repeated elsewhere, and rejects with the last answer', async () => {
@@ -93,6 +104,17 @@ describe('undiciTransport', () => {
     const { status, body } = await client.stream('PUT', '/', { body: Readable.from(['a', 'b']) });
     expect(status).toBe(200);
     expect(JSON.parse(await text(body))).toMatchObject({ body: 'ab' });
+  });
+
+  it.each([
+    ['HEAD', 200],
+    ['GET', 204],
+    ['GET', 304],
+  ])('streams an answer without a body, which need not be read: %s, %s', async (method, status) => {
+    const { client, discovery } = await startClient((_request, response) => response.writeHead(status).end());
+    const { body } = await client.stream(method, '/');
+    await eventually(() => expect(discovery.endpoints('orders')).toMatchObject([{ inFlight: 0 }]));
+    expect(await text(body)).toBe('');
   });
 
   it('closes the connection of a call that was cancelled', async () => {
