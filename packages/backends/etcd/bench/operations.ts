@@ -15,7 +15,7 @@ const ttl = 60_000;
 /** Per second, each step by both in turn; the first round is for the compiler. */
 export async function measureOperations(): Promise<void> {
   await using server = await EtcdServer.start();
-  await using backend = new EtcdBackend({ endpoints: server.url, timeoutMs: 10_000 });
+  await using backend = new EtcdBackend({ endpoints: server.url });
   const raw = new Etcd3({ hosts: server.url });
   const connection = new Connection({
     endpoints: [server.url],

@@ -18,7 +18,7 @@ export async function measurePopulations(): Promise<void> {
     const proxy = await FaultProxy.listen({ host, port });
     {
       const endpoints = `http://${proxy.host}:${proxy.port}`;
-      await using backend = new EtcdBackend({ endpoints, timeoutMs: 10_000 });
+      await using backend = new EtcdBackend({ endpoints });
       const fillMs = await timeOf(() => fill(backend));
       await sleep(1_000);
       const before = await requests(server);

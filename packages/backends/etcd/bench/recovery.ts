@@ -113,7 +113,7 @@ async function recover(fault: Fault, given: Omit<Stage, 'proxies'>): Promise<str
     const stage = { ...given, proxies };
     const prefix = `/recovery-${fault.name.replace(/\W/g, '-')}-${round}/`;
     const endpoints = proxies.map(({ host, port }) => `http://${host}:${port}`);
-    const options = { endpoints, prefix, timeoutMs: 1_500, logger: silentLogger };
+    const options = { endpoints, prefix, logger: silentLogger };
     const backends = range(providers).map(() => new EtcdBackend(options));
     const consumer = new EtcdBackend(options);
     const stop = new AbortController();

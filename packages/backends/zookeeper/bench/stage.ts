@@ -23,7 +23,7 @@ export class Stage implements AsyncDisposable {
 
   backend(at: { readonly host: string; readonly port: number } = this.server): ZooKeeperBackend {
     const connectionString = `${at.host}:${at.port}`;
-    const backend = new ZooKeeperBackend({ connectionString, timeoutMs: 10_000, logger: silentLogger });
+    const backend = new ZooKeeperBackend({ connectionString, logger: silentLogger });
     this.#clients.push(backend);
     return backend;
   }
