@@ -14,7 +14,8 @@ export async function measureRecovery(): Promise<void> {
   const { server } = stage;
   const proxy = await FaultProxy.listen({ host: server.host, port: server.port });
   const url = `http://${proxy.host}:${proxy.port}`;
-  const options = { url, logger: silentLogger };
+  // Short, as the ttl is: by default a silent store is noticed well within it.
+  const options = { url, timeoutMs: 1_000, logger: silentLogger };
   const providers = Array.from({ length: 20 }, (_, n) => keepPublished(new ConsulBackend(options), n));
   const consumer = new ConsulBackend(options);
   const view = new ViewRecorder(consumer, 'orders', { time: realTime(), rng: systemRng, ttl });

@@ -113,7 +113,8 @@ async function recover(fault: Fault, given: Omit<Stage, 'proxies'>): Promise<str
     const stage = { ...given, proxies };
     const prefix = `/recovery-${fault.name.replace(/\W/g, '-')}-${round}/`;
     const endpoints = proxies.map(({ host, port }) => `http://${host}:${port}`);
-    const options = { endpoints, prefix, logger: silentLogger };
+    // Short, as the ttl is: by default a silent store is noticed well within it.
+    const options = { endpoints, prefix, timeoutMs: 1_500, logger: silentLogger };
     const backends = range(providers).map(() => new EtcdBackend(options));
     const consumer = new EtcdBackend(options);
     const stop = new AbortController();

@@ -8,6 +8,8 @@ import { instance } from './stage.ts';
 
 const ttl = 4_000;
 const count = 100;
+/** Short, as the ttl is: by default a silent store is noticed well within it. */
+const timeoutMs = 1_000;
 
 type Place = { readonly host: string; readonly port: number };
 
@@ -77,7 +79,7 @@ export async function measureRecovery(): Promise<void> {
   const rows: (string | number)[][] = [];
   for (const { name, work } of faults) rows.push([name, ...(await recoveryFrom(work))]);
   printTable(
-    `Recovery: ${count} providers with a session each, three servers, ttl ${ttl} ms`,
+    `Recovery: ${count} providers with a session each, three servers, ttl ${ttl} ms, timeoutMs ${timeoutMs}`,
     [
       's after it is over',
       'registrations lost',
@@ -93,7 +95,7 @@ async function recoveryFrom(work: Fault['work']): Promise<readonly number[]> {
   await using group = await ZooKeeperEnsemble.start();
   const proxies = await Promise.all(group.nodes.map(({ host, port }) => FaultProxy.listen({ host, port })));
   const connectionString = proxies.map(({ host, port }: Place) => `${host}:${port}`).join(',');
-  const open = () => new ZooKeeperBackend({ connectionString, logger: silentLogger });
+  const open = () => new ZooKeeperBackend({ connectionString, timeoutMs, logger: silentLogger });
   const providers = Array.from({ length: count }, (_, n) => new Provider(open(), n));
   await Promise.all(providers.map((provider) => provider.publish()));
   const watcher = open();
