@@ -172,6 +172,23 @@ describe('an uploaded stream', () => {
     await expect(call).rejects.toThrow('no such file');
   });
 
+  it.each(['keep-alive', 'close'])('may be answered before it has ended (%s)', async (connection) => {
+    const { client } = await startService([
+      (request, response) => {
+        request.on('error', () => undefined);
+        response.writeHead(413, { connection }).write('too ');
+        setTimeout(() => response.end('large'), 50);
+      },
+    ]);
+    const upload = new Readable({ read: () => undefined });
+    upload.push('the first half');
+
+    await expect(client.post('/', { body: upload })).rejects.toMatchObject({
+      status: 413,
+      response: { body: Buffer.from('too large') },
+    });
+  });
+
   it('that fails is no fault of the instance', async () => {
     const { client, discovery } = await startService([echo]);
     const upload = failing();
