@@ -7,10 +7,10 @@ import { ManualClock } from '@sd/core';
 import { eventually } from '@sd/testkit';
 import { kubeconfigSource } from '../src/kubeconfig.ts';
 
-/** Says that it has started, and ends when it is told how. */
+/** Says that it has started, and ends when it is told how, or its folder is gone. */
 const script = `
 echo started >> "$1/starts"
-while [ ! -s "$1/answer" ]; do sleep 0.02; done
+while [ -d "$1" ] && [ ! -s "$1/answer" ]; do sleep 0.02; done
 cat "$1/answer"; grep -q ExecCredential "$1/answer"`;
 const credential = JSON.stringify({
   apiVersion: 'client.authentication.k8s.io/v1',
