@@ -1,6 +1,5 @@
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createInstance, ManualClock, resetLogger, setLogger, type LeaseLossReason } from '@sd/core';
-import { silentLogger } from '@sd/testkit';
 import { MemoryStore } from '@sd/memory';
 
 const orders = createInstance({ service: 'orders', id: 'o1', host: '10.0.0.1', port: 80 }, 0);
@@ -58,7 +57,8 @@ describe('MemoryStore', () => {
   });
 
   it('goes on when a subscriber throws', () => {
-    setLogger(silentLogger);
+    const logged = vi.fn();
+    setLogger({ debug: logged, info: logged, warn: logged, error: logged });
     onTestFinished(resetLogger);
     const store = new MemoryStore();
     let changes = 0;
@@ -69,6 +69,7 @@ describe('MemoryStore', () => {
     store.write('orders', 'o1', orders);
     expect(store.read('orders').instances).toEqual([orders]);
     expect(changes).toBe(1);
+    expect(logged).toHaveBeenCalledOnce();
   });
 
   it('shows a lease that is told of its loss what took its place', () => {
