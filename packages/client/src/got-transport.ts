@@ -72,6 +72,7 @@ export class GotTransport implements HttpTransport {
     // Given as an option they would be read, merged and copied.
     Object.assign(request.options.headers, headers);
     if (body === undefined) request.end();
+    if (body instanceof Readable) endWith(body, request);
     return request;
   }
 }
@@ -112,6 +113,18 @@ function readToEnd(request: Request): Promise<TransportAnswer<Uint8Array>> {
 function hideRequest<E extends Error>(error: E): E {
   if (error instanceof RequestError) Object.defineProperty(error, 'options', { enumerable: false });
   return error;
+}
+
+/**
+ * A body that is destroyed without an error leaves got waiting for the rest of it. The error is the body's own: it has no
+ * code, as the instance is not to blame. Once there is an answer, got itself destroys the body.
+ */
+function endWith(body: Readable, request: Request): void {
+  body.once('close', () => {
+    if (body.readableEnded || request.response !== undefined) return;
+    request.emit('error', new Error('The body was destroyed before its end'));
+    request.destroy();
+  });
 }
 
 /** Node hands the socket of an upgrade to its listeners, got has one, and nobody would ever close it. */

@@ -189,6 +189,21 @@ describe('an uploaded stream', () => {
     });
   });
 
+  it('that is destroyed without an error ends the call at once', async () => {
+    const { client, discovery } = await startService([
+      (request) => void request.on('error', () => undefined).resume(),
+    ]);
+    const upload = failing();
+    upload.push('the first half');
+    const call = client.post('/', { body: upload });
+    await vi.waitFor(() => expect(discovery.endpoints('orders')).toMatchObject([{ inFlight: 1 }]));
+
+    upload.destroy();
+
+    await expect(call).rejects.toThrow(/^The body was destroyed before its end$/);
+    expect(discovery.endpoints('orders')).toMatchObject([{ inFlight: 0, reasons: {} }]);
+  });
+
   it('that fails is no fault of the instance', async () => {
     const { client, discovery } = await startService([echo]);
     const upload = failing();
