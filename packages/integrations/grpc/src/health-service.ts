@@ -11,6 +11,8 @@ export function addHealthService(
   selfCheck: Pick<SelfCheck, 'readiness'>,
   { clock = systemClock }: { readonly clock?: Clock | undefined } = {},
 ): void {
+  const ends = new Set<() => void>();
+  watches.set(server, ends);
   server.addService(definition, {
     check: (_call: ServerUnaryCall<Buffer, Buffer>, reply: sendUnaryData<Buffer>) =>
       reply(null, responseOf(selfCheck)),
@@ -24,11 +26,28 @@ export function addHealthService(
         told = response;
         timer = clock.setTimer(look, watchEveryMs);
       };
+      const end = (): void => {
+        timer?.cancel();
+        if (told?.equals(notServing) !== true) call.write(notServing);
+        call.end();
+      };
+      ends.add(end);
       look();
-      call.on('cancelled', () => timer?.cancel());
+      call.on('cancelled', () => {
+        timer?.cancel();
+        ends.delete(end);
+      });
     },
   });
 }
+
+/** Nobody who watches ends by himself, and a server that drains waits for all streams: they are told, and ended. */
+export function endWatches(server: Server): void {
+  for (const end of watches.get(server) ?? []) end();
+}
+
+/** Of each server, how the watches under way are ended. */
+const watches = new WeakMap<Server, ReadonlySet<() => void>>();
 
 /** In milliseconds. */
 const watchEveryMs = 500;
@@ -37,6 +56,8 @@ const watchEveryMs = 500;
 function responseOf({ readiness }: Pick<SelfCheck, 'readiness'>): Buffer {
   return Buffer.from([0x08, takesRequests(readiness) ? 1 : 2]);
 }
+
+const notServing = Buffer.from([0x08, 2]);
 
 const asIs = (message: Buffer): Buffer => message;
 const method = (name: string, responseStream: boolean) => ({

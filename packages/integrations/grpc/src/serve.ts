@@ -1,5 +1,6 @@
 import { experimental, type Server, type ServerCredentials } from '@grpc/grpc-js';
 import type { ListeningServer } from '@sd/registry';
+import { endWatches } from './health-service.ts';
 
 /** A grpc.Server that listens, in the form in which `ServiceRegistry.register` takes servers. */
 export interface ServedGrpc extends ListeningServer {
@@ -26,7 +27,10 @@ export async function serveGrpc(
   return {
     port,
     address: () => ({ address: host, port }),
-    close: (callback) => server.tryShutdown(callback),
+    close: (callback) => {
+      endWatches(server);
+      server.tryShutdown(callback);
+    },
     closeAllConnections: () => server.forceShutdown(),
   };
 }

@@ -125,6 +125,24 @@ describe('the health service', () => {
     await eventually(() => expect(active()).toBe('healthy'));
   });
 
+  it('keeps no server from draining that somebody watches', async () => {
+    const { registry, listening, target } = await startProvider();
+    await registry.register({ service: 'orders', protocol: 'grpc', server: listening });
+    const client = new OrdersClient(target, credentials.createInsecure(), { 'grpc.enable_http_proxy': 0 });
+    onTestFinished(() => client.close());
+    const asIs = (bytes: Buffer): Buffer => bytes;
+    const watch = client.makeServerStreamRequest('/grpc.health.v1.Health/Watch', asIs, asIs, Buffer.alloc(0));
+    const seen: (number | undefined)[] = [];
+    watch.on('data', (message: Buffer) => void seen.push(message[1]));
+    await eventually(() => expect(seen).toEqual([1]));
+
+    const ended = once(watch, 'end');
+    await registry.drain({ propagationMs: 10, timeoutMs: 4_000 });
+
+    await ended;
+    expect(seen).toEqual([1, 2]);
+  });
+
   it('tells those who watch each change', async () => {
     const { health, target } = await startProvider();
     const client = new OrdersClient(target, credentials.createInsecure(), { 'grpc.enable_http_proxy': 0 });
