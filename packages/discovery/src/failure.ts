@@ -22,6 +22,9 @@ export const classifyNetworkFailure: FailureClassifier = (error) => {
     if (current instanceof DiscoveryError) return undefined; // the failure of a call to some other service
     const code = 'code' in current ? current.code : undefined;
     if (typeof code === 'string') {
+      if (badCertificate.has(code) || current.message.startsWith(brokeOffInHandshake)) {
+        return { outcome: 'connect-failure', retryable: true };
+      }
       if (neverConnected.has(code)) {
         return { outcome: wasConnected(error) ? 'error' : 'connect-failure', retryable: true };
       }
@@ -55,6 +58,28 @@ const neverConnected = new Set([
   'EAI_AGAIN',
   'UND_ERR_CONNECT_TIMEOUT',
 ]);
+/** Node looks at a certificate before anything is sent. Its codes are the names of OpenSSL's `X509_V_ERR_…`. */
+const badCertificate = new Set([
+  'CERT_CHAIN_TOO_LONG',
+  'CERT_HAS_EXPIRED',
+  'CERT_NOT_YET_VALID',
+  'CERT_REJECTED',
+  'CERT_REVOKED',
+  'CERT_SIGNATURE_FAILURE',
+  'CERT_UNTRUSTED',
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'ERR_TLS_CERT_ALTNAME_INVALID',
+  'HOSTNAME_MISMATCH',
+  'INVALID_CA',
+  'INVALID_PURPOSE',
+  'PATH_LENGTH_EXCEEDED',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+]);
+/** Its code, ECONNRESET, may be that of any connection. */
+const brokeOffInHandshake = 'Client network socket disconnected before secure TLS connection';
 // Node reports a connect that timed out in the kernel like a read that did; nothing proves that nothing was sent.
 const timedOut = new Set(['ETIMEDOUT', 'ESOCKETTIMEDOUT', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT']);
 const brokeOff = new Set([

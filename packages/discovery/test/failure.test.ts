@@ -1,6 +1,9 @@
 import { BackendUnavailableError } from '@sd/core';
 import { classifyNetworkFailure } from '../src/index.ts';
-import { expect, it } from 'vitest';
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
+import { connect } from 'node:tls';
+import { expect, it, onTestFinished } from 'vitest';
 
 const coded = (code: string, cause?: unknown) => Object.assign(new Error(code, { cause }), { code });
 
@@ -8,6 +11,8 @@ it.each([
   ['ECONNREFUSED', 'connect-failure'],
   ['ENOTFOUND', 'connect-failure'],
   ['UND_ERR_CONNECT_TIMEOUT', 'connect-failure'],
+  ['CERT_HAS_EXPIRED', 'connect-failure'],
+  ['ERR_TLS_CERT_ALTNAME_INVALID', 'connect-failure'],
   ['ETIMEDOUT', 'timeout'],
   ['ECONNRESET', 'error'],
   ['EPIPE', 'error'],
@@ -18,6 +23,16 @@ it.each([
 it.each(['read', 'write'])('knows that what fails in a %s was connected', (syscall) => {
   const error = coded('EHOSTUNREACH', Object.assign(coded('EHOSTUNREACH'), { syscall }));
   expect(classifyNetworkFailure(error)).toEqual({ outcome: 'error', retryable: true });
+});
+
+it('knows what breaks off before its TLS handshake is over', async () => {
+  const server = createServer((socket) => socket.destroy()).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => void server.close());
+  const { port } = server.address() as AddressInfo;
+  const socket = connect({ port, host: '127.0.0.1' });
+  const error = await new Promise((resolve) => socket.once('error', resolve));
+  expect(classifyNetworkFailure(error)).toEqual({ outcome: 'connect-failure', retryable: true });
 });
 
 it('finds the code in the cause of an error, as fetch reports it', () => {
