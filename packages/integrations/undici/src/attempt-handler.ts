@@ -52,11 +52,12 @@ export class AttemptHandler implements RequestHandler {
 
   /**
    * The engine wants no more of it. One that was just slower than another is given a moment to end by itself: to break it
-   * off is to break its connection.
+   * off is to break its connection. Others are aborted a moment later, each by itself: many that time out together are
+   * stopped one upon another, and where these are uploads over HTTP/2, Node 20 writes for ever then.
    */
   stop(reason: unknown): void {
     if (reason !== outrun) {
-      this.abort(reason);
+      setImmediate(() => this.abort(reason));
       return;
     }
     this.#dropping = setTimeout(() => this.abort(reason), dropMs).unref();

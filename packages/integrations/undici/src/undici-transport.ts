@@ -36,14 +36,16 @@ class UndiciTransport implements HttpTransport {
   exchange(request: TransportRequest, attempt: Attempt): Promise<TransportAnswer<Uint8Array>> {
     return new Promise((resolve, reject) => {
       const handler = new ExchangeHandler(resolve, reject);
-      attempt.onStop(handler.stop);
+      attempt.onStop(() => setImmediate(handler.stop)); // see AttemptHandler.stop
       this.#pools.poolOf(attempt.endpoint).dispatch(optionsOf(request), handler);
     });
   }
 
   async open(request: TransportRequest, attempt: Attempt): Promise<TransportAnswer<Readable>> {
     const pool = this.#pools.poolOf(attempt.endpoint);
-    const answer = await pool.request({ ...optionsOf(request), signal: attempt.signal });
+    const stop = new AbortController();
+    attempt.onStop((reason) => setImmediate(() => stop.abort(reason)));
+    const answer = await pool.request({ ...optionsOf(request), signal: stop.signal });
     // Without a body there is nothing to read, and whoever does not read it would keep the instance busy.
     if (request.method === 'HEAD' || hasNoBody(answer)) answer.body.resume();
     return { status: answer.statusCode, headers: answer.headers, body: answer.body };
