@@ -114,12 +114,11 @@ function fiftyInFlight(n: number): (count: number) => void {
   };
 }
 
-/** Every layer is on, and asked; only that of zones changes who is picked here. */
+/** Every layer is on but that of zones, which `zone-aware` has alone: none changes who is picked here, each is asked. */
 export function poolWithAllLayers(n: number): EndpointPool {
   const pool = new EndpointPool({
     service: 'orders',
     zone: 'zone-0',
-    zoneAware: true,
     subset: { client: 'shop-1', size: 1_000_000 },
     slowStart: { windowMs: 10_000, requests: 10 },
     maxInFlight: 2 ** 30,
