@@ -55,5 +55,10 @@ export { classifyHttpFailure, isServerFailure, mayBeRepeated } from './http-fail
 export { originOf } from './http-request.ts';
 export type { HttpTransport, TransportAnswer, TransportRequest } from './http-transport.ts';
 export { isIdempotent, type RequestHeaders, type RequestOptions } from './request-options.ts';
-export { ServiceClient, type ServiceClientDefaults, type ServiceClientOptions } from './service-client.ts';
+export {
+  ServiceClient,
+  type ServiceClientDefaults,
+  type ServiceClientOptions,
+  type TransportFactory,
+} from './service-client.ts';
 export { ServiceResponse, type PendingResponse, type StreamedResponse } from './service-response.ts';

@@ -1,7 +1,6 @@
 import { bounds } from './bounds.ts';
 import { isGoodFor } from './calls.ts';
-import type { Call, Facts } from './facts.ts';
-import type { Invariant, Violation } from './violation.ts';
+import type { Invariant } from './violation.ts';
 
 /** While there is one that it has not asked, which a consumer cannot know of those that were dead or frozen of late. */
 export const retriesGoElsewhere: Invariant = {
@@ -43,18 +42,19 @@ export const postsAreDoneOnce: Invariant = {
 export const cancelledCallsEnd: Invariant = {
   name: 'a call that is cancelled ends at once, and begins nothing more',
   isTimed: true,
-  violations: (facts) =>
-    ofEachCall(facts, ({ call, cancelledAt, to, attempts }) => {
-      if (cancelledAt === Infinity) return undefined;
-      const later = attempts.find(({ t }) => t > cancelledAt);
-      if (later !== undefined) return { t: later.t, text: `call ${call} was sent after it was cancelled` };
-      const tookMs = Math.min(to, facts.overAt) - cancelledAt;
-      if (tookMs <= bounds.deadlineSlackMs) return undefined;
-      return {
-        t: cancelledAt,
-        text: `call ${call} went on for ${tookMs.toFixed(0)} ms after it was cancelled`,
-      };
-    }),
+  violations: ({ consumers, overAt }) =>
+    consumers.flatMap(({ who, calls }) =>
+      calls.flatMap(({ call, cancelledAt, to, attempts }) => {
+        if (cancelledAt === Infinity) return [];
+        const later = attempts.find(({ t }) => t > cancelledAt);
+        if (later !== undefined)
+          return [{ t: later.t, who, text: `call ${call} was sent after it was cancelled` }];
+        const tookMs = Math.min(to, overAt) - cancelledAt;
+        if (tookMs <= bounds.deadlineSlackMs) return [];
+        const text = `call ${call} went on for ${tookMs.toFixed(0)} ms after it was cancelled`;
+        return [{ t: cancelledAt, who, text }];
+      }),
+    ),
 };
 
 /** The budget's window is 2 s, in steps of a tenth: what is counted here lies within it, and what pays for it may lie before. */
@@ -81,15 +81,3 @@ const windowMs = 2_000;
 const stepMs = windowMs / 10;
 const reserve = 20;
 const ratio = 0.2;
-
-function ofEachCall(
-  { consumers }: Facts,
-  find: (call: Call) => Pick<Violation, 't' | 'text'> | undefined,
-): readonly Omit<Violation, 'invariant'>[] {
-  return consumers.flatMap(({ who, calls }) =>
-    calls.flatMap((call) => {
-      const found = find(call);
-      return found === undefined ? [] : [{ who, ...found }];
-    }),
-  );
-}

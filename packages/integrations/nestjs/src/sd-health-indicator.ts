@@ -25,8 +25,9 @@ export class SdHealthIndicator {
   }
 
   /**
-   * Up while some instance takes requests, and the service's circuit breaker lets calls through. Asks nobody: it says what the app's own calls and watch have found, so that a
-   * store that is down, or many probes, change nothing. Only the first look at a service waits for the store, 10 s at most.
+   * Up while some instance takes requests, and the service's circuit breaker lets calls through. Asks nobody: it says
+   * what the app's own calls and watch have found, so that a store that is down, or many probes, change nothing. Only the
+   * first look at a service waits for the store, 10 s at most.
    * @param key what the answer is listed under. Default: the name of the service
    * @throws {ConfigValidationError} no name of a service
    */
