@@ -4,7 +4,7 @@ import nx from '@nx/eslint-plugin';
 import regexp from 'eslint-plugin-regexp';
 import { defineConfig } from 'eslint/config';
 import tseslint from 'typescript-eslint';
-import { boundaries, fuzzBoundaries, testBoundaries } from './tools/lint/layers.js';
+import { benchBoundaries, boundaries, fuzzBoundaries, testBoundaries } from './tools/lint/layers.js';
 import { reasonedAssertion } from './tools/lint/reasoned-assertion.js';
 
 // Without a project graph @nx/enforce-module-boundaries skips itself in silence.
@@ -88,5 +88,10 @@ export default defineConfig(
       '@nx/enforce-module-boundaries': ['error', testBoundaries],
       'sd/reasoned-assertion': 'off',
     },
+  },
+  {
+    files: ['**/bench/**'],
+    ignores: ['tools/**'],
+    rules: { '@nx/enforce-module-boundaries': ['error', benchBoundaries] },
   },
 );

@@ -57,7 +57,7 @@ function run(subject: string, { file, parts }: BenchProgram): void {
     ...(options.quick ? ['--quick'] : []),
     ...(options['no-peers'] ? ['--no-peers'] : []),
   ];
-  const command = `node --expose-gc --conditions=@sd/source --import tsx ${[file, ...args].join(' ')}`;
+  const command = `node --expose-gc --import tsx ${[file, ...args].join(' ')}`;
   console.log(`\n$ ${command}\n`);
   rmSync(record, { force: true });
   const { status } = spawnSync(process.execPath, command.split(' ').slice(1), {

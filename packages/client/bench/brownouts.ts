@@ -1,9 +1,10 @@
 import type { Bar } from './bars.ts';
 import type { ContestantName } from './contestants.ts';
 import type { FaultName } from './faults.ts';
-import { instanceCount, Stage, type Run } from './stage.ts';
+import { instanceCount, roundsOf, Stage, type Run } from './stage.ts';
 import { between, median, shareOf } from '../../../tools/bench/statistics.ts';
 import { figure, printTable } from '../../../tools/bench/table.ts';
+import { inTurn, medians } from '../../../tools/bench/turns.ts';
 import { percent, tally } from './figures.ts';
 
 export const brownoutFaults = ['503', 'eight times slower'] as const satisfies readonly FaultName[];
@@ -37,25 +38,40 @@ const plan = { warmUpMs: 2_000, healthyMs: 3_000, faultMs: 5_000, afterMs: 10_00
 export async function measureBrownout(
   fault: (typeof brownoutFaults)[number],
   names: readonly ContestantName[],
+  quick: boolean,
 ): Promise<readonly BrownoutResult[]> {
   const places = Array.from({ length: instanceCount }, (_, place) => place);
-  const results: BrownoutResult[] = [];
-  for (const name of names) {
+  const rounds = roundsOf(quick);
+  const runs = await inTurn(names, { rounds }, async (name) => {
     await using stage = await Stage.build(ability); // with empty queues
-    const run = await stage.run({ name, fault, places, load, attemptTimeoutMs, plan });
-    results.push({ name, fault, ...evaluate(run) });
-  }
-  print(fault, results);
+    return await stage.run({ name, fault, places, load, attemptTimeoutMs, plan });
+  });
+  const results = Array.from(runs, ([name, list]): BrownoutResult => ({ name, fault, ...summary(list) }));
+  print(fault, rounds, results);
   return results;
 }
 
 const succeeded = ({ error }: { readonly error: string | undefined }): boolean => error === undefined;
 
-function evaluate(run: Run): Omit<BrownoutResult, 'name' | 'fault'> {
-  const { calls, requests, warmAt, faultAt, faultEndsAt, endsAt } = run;
-  const before = between(calls, warmAt, faultAt);
-  const during = between(calls, faultAt, faultEndsAt);
-  const usualMs = medianMs(before);
+const beforeFault = ({ calls, warmAt, faultAt }: Run): Run['calls'] => between(calls, warmAt, faultAt);
+const duringFault = ({ calls, faultAt, faultEndsAt }: Run): Run['calls'] =>
+  between(calls, faultAt, faultEndsAt);
+
+/** The median of each figure; calls that fail count wherever they do. */
+function summary(runs: readonly Run[]): Omit<BrownoutResult, 'name' | 'fault'> {
+  const sinceFault = runs.flatMap(({ calls, faultAt }) => between(calls, faultAt, Infinity));
+  return {
+    ...medians(runs.map(evaluate)),
+    successBefore: shareOf(runs.flatMap(beforeFault), succeeded),
+    successDuring: shareOf(runs.flatMap(duringFault), succeeded),
+    errors: tally(sinceFault.flatMap(({ error }) => error ?? [])),
+  };
+}
+
+function evaluate(run: Run) {
+  const { calls, requests, faultAt, faultEndsAt, endsAt } = run;
+  const during = duringFault(run);
+  const usualMs = medianMs(beforeFault(run));
   /** Until the first two seconds that are as they should be, in steps of a quarter of a second. */
   const after = (isWell: (slot: Run['calls']) => boolean): number => {
     let wellFrom = faultEndsAt;
@@ -66,23 +82,24 @@ function evaluate(run: Run): Omit<BrownoutResult, 'name' | 'fault'> {
     return Infinity;
   };
   return {
-    successBefore: shareOf(before, succeeded),
-    successDuring: shareOf(during, succeeded),
     attemptsPerCall: between(requests, faultAt, faultEndsAt).length / during.length,
     succeedsAfter: after((slot) => slot.every(succeeded)),
     recoversAfter: after((slot) => slot.every(succeeded) && medianMs(slot) <= 2 * usualMs),
     callsPerSecond: during.length / ((faultEndsAt - faultAt) / 1_000),
-    errors: tally(between(calls, faultAt, Infinity).flatMap(({ error }) => error ?? [])),
     clientCpu: run.clientCpu,
   };
 }
 
 const medianMs = (calls: Run['calls']): number => median(calls.map(({ tookMs }) => tookMs));
 
-function print(fault: (typeof brownoutFaults)[number], results: readonly BrownoutResult[]): void {
+function print(
+  fault: (typeof brownoutFaults)[number],
+  rounds: number,
+  results: readonly BrownoutResult[],
+): void {
   const how = fault === '503' ? 'answer 503' : 'are eight times slower';
   printTable(
-    `Brownout: all three ${how} for 5 s, at ${load.perSecond} calls/s of the ${figure(capacityPerSecond)} they can bear`,
+    `Brownout: all three ${how} for 5 s, at ${load.perSecond} calls/s of the ${figure(capacityPerSecond)} they can bear (medians of ${rounds} rounds)`,
     [
       '',
       'success before',

@@ -1,4 +1,3 @@
-// eslint-disable-next-line @nx/enforce-module-boundaries -- as it is published, and not its sources
 import { DiscoveryClient, ServiceClient, type DiscoveryClientOptions, type HttpTransport } from '@sd/client';
 import { createInstance } from '@sd/core';
 import { MemoryBackend, MemoryStore } from '@sd/memory';

@@ -32,7 +32,7 @@ const parts: Readonly<Record<string, () => Promise<Result[]>>> = {
   ...Object.fromEntries(
     brownoutFaults.map((fault) => [
       fault === '503' ? 'brownout-503' : 'brownout-slow',
-      async () => withBars(await measureBrownout(fault, names), brownoutBars),
+      async () => withBars(await measureBrownout(fault, names, isQuick), brownoutBars),
     ]),
   ),
   overhead: async () => withBars(await measureOverhead(names, isQuick), overheadBars),

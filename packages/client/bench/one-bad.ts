@@ -1,9 +1,10 @@
 import type { Bar } from './bars.ts';
 import type { ContestantName } from './contestants.ts';
 import type { FaultName } from './faults.ts';
-import { Stage, type Run } from './stage.ts';
+import { roundsOf, Stage, type Run } from './stage.ts';
 import { between, quantile, shareOf } from '../../../tools/bench/statistics.ts';
 import { figure, printTable } from '../../../tools/bench/table.ts';
+import { medians, inTurn } from '../../../tools/bench/turns.ts';
 import { percent, tally } from './figures.ts';
 
 export const oneBadFaults = [
@@ -45,36 +46,41 @@ export async function measureOneBad(
   names: readonly ContestantName[],
   quick: boolean,
 ): Promise<readonly OneBadResult[]> {
-  const plan = {
-    warmUpMs: 2_000,
-    healthyMs: quick ? 2_000 : 3_000,
-    faultMs: quick ? 4_000 : 8_000,
-    afterMs: 0,
-  };
+  const rounds = roundsOf(quick);
+  const plan = { warmUpMs: 2_000, healthyMs: 2_000, faultMs: quick ? 4_000 : 6_000, afterMs: 0 };
   await using stage = await Stage.build(ability);
-  const results: OneBadResult[] = [];
-  for (const name of names) {
-    const run = await stage.run({ name, fault, places: [bad], load: { callers }, attemptTimeoutMs, plan });
-    results.push({ name, fault, ...evaluate(run) });
-  }
-  print(fault, results);
+  const runs = await inTurn(names, { rounds }, (name) =>
+    stage.run({ name, fault, places: [bad], load: { callers }, attemptTimeoutMs, plan }),
+  );
+  const results = Array.from(runs, ([name, list]): OneBadResult => ({ name, fault, ...summary(list) }));
+  print(fault, rounds, results);
   return results;
 }
 
-function evaluate(run: Run): Omit<OneBadResult, 'name' | 'fault'> {
+const duringFault = ({ calls, faultAt }: Run): Run['calls'] => between(calls, faultAt, Infinity);
+
+/** The median of each figure; calls that fail count wherever they do. */
+function summary(runs: readonly Run[]): Omit<OneBadResult, 'name' | 'fault'> {
+  const during = runs.flatMap(duringFault);
+  return {
+    ...medians(runs.map(evaluate)),
+    success: shareOf(during, ({ error }) => error === undefined),
+    errors: tally(during.flatMap(({ error }) => error ?? [])),
+  };
+}
+
+function evaluate(run: Run) {
   const healthy = between(run.calls, run.warmAt, run.faultAt);
-  const during = between(run.calls, run.faultAt, Infinity);
+  const during = duringFault(run);
   const noticedAt = run.faultAt + noticeMs;
   // The second attempts of the 20 calls that were under way when the fault began count too.
   const requests = between(run.requests, run.faultAt, Infinity);
   return {
-    success: shareOf(during, ({ error }) => error === undefined),
     badShare: shareOf(between(requests, noticedAt, Infinity), ({ port }) => port === run.ports[bad]),
     p99Ms: p99(between(during, noticedAt, Infinity)),
     healthyP99Ms: p99(healthy),
     attemptsPerCall: requests.length / during.length,
     callsPerSecond: during.length / ((run.endsAt - run.faultAt) / 1_000),
-    errors: tally(during.flatMap(({ error }) => error ?? [])),
     clientCpu: run.clientCpu,
   };
 }
@@ -94,9 +100,9 @@ const titles: Readonly<Record<(typeof oneBadFaults)[number], string>> = {
   flapping: 'flapping: a second dead, a second well',
 };
 
-function print(fault: (typeof oneBadFaults)[number], results: readonly OneBadResult[]): void {
+function print(fault: (typeof oneBadFaults)[number], rounds: number, results: readonly OneBadResult[]): void {
   printTable(
-    `One of three ${titles[fault]}`,
+    `One of three ${titles[fault]} (medians of ${rounds} rounds)`,
     [
       '',
       'success',

@@ -5,6 +5,7 @@ import { Program } from '../../../tools/bench/program.ts';
 import { Stage } from './stage.ts';
 import { median, quantile } from '../../../tools/bench/statistics.ts';
 import { figure, printTable } from '../../../tools/bench/table.ts';
+import { inTurn } from '../../../tools/bench/turns.ts';
 
 export interface OverheadResult {
   readonly name: ContestantName;
@@ -24,16 +25,10 @@ export async function measureOverhead(
   const [rounds, ms] = quick ? [9, 300] : [60, 300];
   await using stage = await Stage.build({ workMs: [0, 0], slots: Infinity, queue: 0 });
   await using client = new Program<OverheadTasks>(new URL('overhead.program.ts', import.meta.url));
-  const inTurn = [...new Set<ContestantName>(['got', ...names])];
-  const measured = new Map(inTurn.map((name) => [name, [] as { perSecond: number; cpuUs: number }[]]));
-  const warmUps = 2;
-  for (let round = -warmUps; round < rounds; round += 1) {
-    // The other way round each second time, so that nobody always comes after the same one.
-    for (const name of round % 2 === 0 ? inTurn : inTurn.toReversed()) {
-      const figures = await client.ask('round', { name, ports: stage.ports, callers, ms });
-      if (round >= 0) measured.get(name)?.push(figures);
-    }
-  }
+  const all = [...new Set<ContestantName>(['got', ...names])];
+  const measured = await inTurn(all, { rounds, warmUps: 2 }, (name) =>
+    client.ask('round', { name, ports: stage.ports, callers, ms }),
+  );
   const gots = measured.get('got') ?? [];
   const results = [...measured].map(([name, figures]): OverheadResult => {
     const ratios = figures.map(({ perSecond }, round) => perSecond / (gots[round]?.perSecond ?? Number.NaN));

@@ -8,6 +8,9 @@ import type { ServersTasks } from './servers.program.ts';
 
 export const instanceCount = 3;
 
+/** How often each contestant is seen with each fault. */
+export const roundsOf = (quick: boolean): number => (quick ? 1 : 3);
+
 /** What happens in a run, in this order; all in milliseconds. */
 export interface Plan {
   /** Before anything counts. */

@@ -1,5 +1,5 @@
 import { createInstance, type ServiceInstance } from '@sd/core';
-import { anyRequest, EndpointPool, type Endpoint, type PickRequest } from '../src/index.ts';
+import { anyRequest, EndpointPool, type Endpoint, type PickRequest } from '@sd/load-balancers';
 
 /** Something that picks one of n. */
 export interface Contestant {

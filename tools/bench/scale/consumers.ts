@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isQuick } from '../command-line.ts';
 import { now, Program } from '../program.ts';
-import { printGrowth } from './growth-table.ts';
+import { inTurn } from '../turns.ts';
+import { printGrowth, scaleRounds } from './growth-table.ts';
 import type { ConsumersTasks } from './consumers.program.ts';
 import type { ProvidersTasks } from './providers.program.ts';
 import { cpuMsOf, rssMbOf, startStore } from './store-server.ts';
@@ -19,18 +20,10 @@ const downMs = 3_000;
 /** Many consumers of one store, each with connections of its own: what they cost it, and what its restart does. */
 export async function measureConsumers(): Promise<void> {
   for (const store of storeNames) {
-    const columns: Figures[] = [];
-    for (const consumers of sizes) columns.push(await measure(store, consumers));
-    printGrowth(
-      `Consumers of one ${store}`,
-      `consumers, each of ${each} of ${services} services`,
-      sizes,
-      columns,
-    );
+    const columns = await inTurn(sizes, { rounds: scaleRounds }, (consumers) => measure(store, consumers));
+    printGrowth(`Consumers of one ${store}`, `consumers, each of ${each} of ${services} services`, columns);
   }
 }
-
-type Figures = Awaited<ReturnType<typeof measure>>;
 
 async function measure(store: StoreName, consumers: number) {
   await using server = await startStore(store);

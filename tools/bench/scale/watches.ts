@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isQuick } from '../command-line.ts';
 import { Program } from '../program.ts';
-import { printGrowth } from './growth-table.ts';
+import { inTurn } from '../turns.ts';
+import { printGrowth, scaleRounds } from './growth-table.ts';
 import type { ProvidersTasks } from './providers.program.ts';
 import { cpuMsOf, rssMbOf, startStore } from './store-server.ts';
 import { storeNames, type StoreName } from './stores.ts';
@@ -18,13 +19,10 @@ const settleMs = isQuick ? 500 : 5_000;
 /** One process that watches many services of 10 instances: what it takes, and how that grows. */
 export async function measureWatches(): Promise<void> {
   for (const store of storeNames) {
-    const columns: Figures[] = [];
-    for (const services of sizes) columns.push(await measure(store, services));
-    printGrowth(`One process that watches ${store}`, 'services, of 10 instances each', sizes, columns);
+    const columns = await inTurn(sizes, { rounds: scaleRounds }, (services) => measure(store, services));
+    printGrowth(`One process that watches ${store}`, 'services, of 10 instances each', columns);
   }
 }
-
-type Figures = Awaited<ReturnType<typeof measure>>;
 
 async function measure(store: StoreName, services: number) {
   await using server = await startStore(store);

@@ -7,7 +7,7 @@ import { measureRecovery } from './recovery.ts';
 
 printMachine('Consul 1.8.7');
 await runParts({
-  operations: () => measureOperations(isQuick ? 100 : 1_000),
+  operations: () => measureOperations(isQuick ? 100 : 1_000, isQuick ? 1 : 5),
   propagation: () => measurePropagation(isQuick ? 50 : 300),
   crowds: () => measureCrowds(isQuick ? 100 : 1_000),
   recovery: measureRecovery,

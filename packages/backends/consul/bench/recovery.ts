@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { systemRng, type Lease } from '@sd/core';
 import { eventually, FaultProxy, realTime, silentLogger, ViewRecorder } from '@sd/testkit';
-import { ConsulBackend } from '../src/index.ts';
+import { ConsulBackend } from '@sd/consul';
 import { example, Stage } from './stage.ts';
 import { figure, printTable } from '../../../../tools/bench/table.ts';
 

@@ -2,7 +2,7 @@ import { createInstance, type ServiceInstance } from '@sd/core';
 import { silentLogger } from '@sd/testkit';
 import Consul from 'consul';
 import { ConsulServer } from '../../../../tools/servers/index.ts';
-import { ConsulBackend, type ConsulBackendOptions } from '../src/index.ts';
+import { ConsulBackend, type ConsulBackendOptions } from '@sd/consul';
 
 /** A server of its own for a measurement, and its clients. */
 export class Stage implements AsyncDisposable {

@@ -3,7 +3,7 @@ import { encodeInstance, systemClock, systemRng } from '@sd/core';
 import { Etcd3 } from 'etcd3';
 import { EtcdServer } from '../../../../tools/servers/index.ts';
 import { Connection } from '../src/connection.ts';
-import { EtcdBackend } from '../src/index.ts';
+import { EtcdBackend } from '@sd/etcd';
 import { instanceOf, range, timeOf } from './measure.ts';
 import { figure, printTable } from '../../../../tools/bench/table.ts';
 

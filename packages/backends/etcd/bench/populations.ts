@@ -2,7 +2,7 @@ import { follow } from '@sd/core';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FaultProxy, silentLogger } from '@sd/testkit';
 import { EtcdServer } from '../../../../tools/servers/index.ts';
-import { EtcdBackend } from '../src/index.ts';
+import { EtcdBackend } from '@sd/etcd';
 import { instanceOf, range, timeOf } from './measure.ts';
 import { figure, printTable } from '../../../../tools/bench/table.ts';
 

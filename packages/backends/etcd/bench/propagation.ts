@@ -2,7 +2,7 @@ import { quantile } from '../../../../tools/bench/statistics.ts';
 import { encodeInstance } from '@sd/core';
 import { Etcd3 } from 'etcd3';
 import { EtcdServer } from '../../../../tools/servers/index.ts';
-import { EtcdBackend } from '../src/index.ts';
+import { EtcdBackend } from '@sd/etcd';
 import { instanceOf } from './measure.ts';
 import { figure, printTable } from '../../../../tools/bench/table.ts';
 

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Backoff, follow, type Following, type ServiceInstance } from '@sd/core';
 import { FaultProxy, silentLogger } from '@sd/testkit';
 import { EtcdCluster, EtcdServer } from '../../../../tools/servers/index.ts';
-import { EtcdBackend } from '../src/index.ts';
+import { EtcdBackend } from '@sd/etcd';
 import { instanceOf, range } from './measure.ts';
 import { figure, printTable } from '../../../../tools/bench/table.ts';
 

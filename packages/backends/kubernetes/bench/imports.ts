@@ -8,7 +8,7 @@ export async function measureImports(): Promise<void> {
   const program = fileURLToPath(new URL('import.program.ts', import.meta.url));
   const rows = ['@sd/kubernetes', '@kubernetes/client-node'].map((name) => {
     const runs = Array.from({ length: 5 }, () => {
-      const args = ['--conditions=@sd/source', '--import=tsx', program, name];
+      const args = ['--import=tsx', program, name];
       return JSON.parse(execFileSync(process.execPath, args).toString()) as { ms: number; mb: number };
     });
     const median = (key: 'ms' | 'mb'): string =>

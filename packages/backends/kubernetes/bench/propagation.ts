@@ -1,12 +1,13 @@
 import { DiscoveryV1Api, KubeConfig, Watch } from '@kubernetes/client-node';
 import { silentLogger } from '@sd/testkit';
 import { KubernetesServer } from '../../../../tools/servers/index.ts';
-import { KubernetesBackend } from '../src/index.ts';
+import { KubernetesBackend } from '@sd/kubernetes';
 import { manySlices, percentile, slicesPath } from './samples.ts';
 import { figure, printTable } from '../../../../tools/bench/table.ts';
+import { inTurn, medians } from '../../../../tools/bench/turns.ts';
 
 const changes = 300;
-const lookups = 300;
+const lookups = 100;
 
 /** From the sending of a patch until a watch has it, and lookups, beside the client's own, in turns. */
 export async function measurePropagation(): Promise<void> {
@@ -64,15 +65,18 @@ export async function measurePropagation(): Promise<void> {
     '@kubernetes/client-node list': () =>
       api.listNamespacedEndpointSlice({ namespace: 'demo', labelSelector }),
   };
-  const rates: string[][] = [];
-  for (const [name, look] of Object.entries(ways)) {
-    await look();
+  const names = Object.keys(ways) as (keyof typeof ways)[]; // these are its keys
+  const measured = await inTurn(names, { rounds: 5, warmUps: 1 }, async (name) => {
     const startedAt = performance.now();
     const cpu = process.cpuUsage();
-    for (let n = 0; n < lookups; n += 1) await look();
+    for (let n = 0; n < lookups; n += 1) await ways[name]();
     const { user, system } = process.cpuUsage(cpu);
     const perSecond = (1_000 * lookups) / (performance.now() - startedAt);
-    rates.push([name, figure(perSecond), figure((user + system) / lookups)]);
-  }
-  printTable('Look-ups', ['lookup of 10 endpoints, one at a time', '/s', 'CPU us'], rates);
+    return { perSecond, cpuUs: (user + system) / lookups };
+  });
+  printTable(
+    'Look-ups: medians of 5 rounds',
+    ['lookup of 10 endpoints, one at a time', '/s', 'CPU us'],
+    Array.from(measured, ([name, rounds]) => [name, ...Object.values(medians(rounds))]),
+  );
 }

@@ -1,7 +1,7 @@
 import { follow, type Following } from '@sd/core';
 import { eventually, FaultProxy, silentLogger } from '@sd/testkit';
 import { KubernetesServer } from '../../../../tools/servers/index.ts';
-import { KubernetesBackend } from '../src/index.ts';
+import { KubernetesBackend } from '@sd/kubernetes';
 import { manySlices, slicesPath } from './samples.ts';
 import { figure, printTable } from '../../../../tools/bench/table.ts';
 

@@ -1,7 +1,7 @@
 import { MalformedEntries, SharedWatches } from '@sd/core';
 import { silentLogger, WatchRecorder } from '@sd/testkit';
 import { KubernetesServer } from '../../../../tools/servers/index.ts';
-import { KubernetesBackend } from '../src/index.ts';
+import { KubernetesBackend } from '@sd/kubernetes';
 import { SliceMapping } from '../src/slice-mapping.ts';
 import { serviceKey, SliceStore } from '../src/slice-store.ts';
 import { parseSlice } from '../src/endpoint-slice.ts';

@@ -1,5 +1,4 @@
 import type { Lease } from '@sd/core';
-// eslint-disable-next-line @nx/enforce-module-boundaries -- as it is published, and not its sources
 import { RedisBackend } from '@sd/redis';
 import { longTtl, type Contestant } from './contestants.ts';
 import { roundClock } from './round-clock.ts';

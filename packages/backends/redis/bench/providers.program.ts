@@ -1,6 +1,5 @@
 import { setLogger } from '@sd/core';
 import { keepPublished, silentLogger } from '@sd/testkit';
-// eslint-disable-next-line @nx/enforce-module-boundaries -- as it is published, and not its sources
 import { RedisBackend } from '@sd/redis';
 import { costOf } from './measure.ts';
 import { populationInstance } from './population.ts';

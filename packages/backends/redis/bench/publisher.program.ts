@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createInstance, type Lease } from '@sd/core';
 import { Redis } from 'ioredis';
-// eslint-disable-next-line @nx/enforce-module-boundaries -- as it is published, and not its sources
 import { RedisBackend } from '@sd/redis';
 import { serviceKeys } from '../src/service-keys.ts';
 import { longTtl } from './contestants.ts';

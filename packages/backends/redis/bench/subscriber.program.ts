@@ -1,5 +1,4 @@
 import { Redis } from 'ioredis';
-// eslint-disable-next-line @nx/enforce-module-boundaries -- as it is published, and not its sources
 import { RedisBackend } from '@sd/redis';
 import { channels, propagated, type Way } from './propagation-ways.ts';
 import { serve } from '../../../../tools/bench/program.ts';

@@ -1,6 +1,5 @@
 import { subscribe } from 'node:diagnostics_channel';
 import { Socket } from 'node:net';
-// eslint-disable-next-line @nx/enforce-module-boundaries -- as it is published, and not its sources
 import { RedisBackend } from '@sd/redis';
 import { costOf, type ClientCost } from './measure.ts';
 import { serviceName } from './population.ts';

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { seededRng, type Lease, type Rng } from '@sd/core';
 import { FaultProxy, realTime, silentLogger, ViewRecorder } from '@sd/testkit';
 import { ZooKeeperEnsemble } from '../../../../tools/servers/index.ts';
-import { ZooKeeperBackend } from '../src/index.ts';
+import { ZooKeeperBackend } from '@sd/zookeeper';
 import { instance } from './stage.ts';
 
 const ttl = 4_000;

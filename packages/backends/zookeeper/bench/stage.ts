@@ -1,7 +1,7 @@
 import { createInstance, systemClock, type ServiceInstance } from '@sd/core';
 import { silentLogger } from '@sd/testkit';
 import { ZooKeeperServer } from '../../../../tools/servers/index.ts';
-import { ZooKeeperBackend } from '../src/index.ts';
+import { ZooKeeperBackend } from '@sd/zookeeper';
 import { Connection } from '../src/protocol/connection.ts';
 import { newSession } from '../src/protocol/handshake.ts';
 import { permissions } from '../src/protocol/requests.ts';

@@ -1,7 +1,6 @@
 import { Client, credentials, type ClientOptions } from '@grpc/grpc-js';
 import { createInstance } from '@sd/core';
 import { DiscoveryClient } from '@sd/discovery';
-// eslint-disable-next-line @nx/enforce-module-boundaries -- what is published, not its source: see program.ts
 import { registerGrpc } from '@sd/grpc';
 import { MemoryBackend } from '@sd/memory';
 

@@ -2,26 +2,21 @@ import { hasFlag, isQuick } from '../../../../tools/bench/command-line.ts';
 import { Program } from '../../../../tools/bench/program.ts';
 import { median, quantile } from '../../../../tools/bench/statistics.ts';
 import { figure, printMachine, printTable } from '../../../../tools/bench/table.ts';
-import { contestantNames, type ContestantName } from './contestants.ts';
+import { inTurn } from '../../../../tools/bench/turns.ts';
+import { contestantNames } from './contestants.ts';
 import type { Figures, LoadTasks } from './load.program.ts';
 import type { ServersTasks } from './servers.program.ts';
 
 const [rounds, ms] = isQuick ? [6, 200] : [100, 200];
-const warmUps = 3;
 const callers = 50;
 
 await using servers = new Program<ServersTasks>(new URL('servers.program.ts', import.meta.url));
 await using load = new Program<LoadTasks>(new URL('load.program.ts', import.meta.url));
 const ports = await servers.ask('start', { count: 3 });
 const names = contestantNames.filter((name) => name.startsWith('sd') || !hasFlag('no-peers'));
-const measured = new Map<ContestantName, Figures[]>(names.map((name) => [name, []]));
-for (let round = -warmUps; round < rounds; round += 1) {
-  // The other way round each second time, so that nobody always comes after the same one.
-  for (const name of round % 2 === 0 ? names : names.toReversed()) {
-    const figures = await load.ask('round', { name, ports, callers, ms });
-    if (round >= 0) measured.get(name)?.push(figures);
-  }
-}
+const measured = await inTurn(names, { rounds, warmUps: 3 }, (name) =>
+  load.ask('round', { name, ports, callers, ms }),
+);
 
 printMachine();
 const peers = measured.get('round_robin') ?? [];

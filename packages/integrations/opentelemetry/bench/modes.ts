@@ -10,7 +10,6 @@ import {
   type Sampler,
 } from '@opentelemetry/sdk-trace-base';
 import type { DiscoveryClient } from '@sd/discovery';
-// eslint-disable-next-line @nx/enforce-module-boundaries -- as it is published, and not its sources
 import { instrument } from '@sd/opentelemetry';
 
 /** What is set up in a process before its calls are measured; the first is what the others are compared with. */

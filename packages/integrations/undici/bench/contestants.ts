@@ -2,7 +2,6 @@ import { createInstance } from '@sd/core';
 import { DiscoveryClient } from '@sd/client';
 import { MemoryBackend, MemoryStore } from '@sd/memory';
 import { Agent, BalancedPool, fetch, Pool, type Dispatcher } from 'undici';
-// eslint-disable-next-line @nx/enforce-module-boundaries -- as it is published, and not its sources
 import { DiscoveryAgent, type DiscoveryAgentOptions } from '@sd/undici';
 
 /** Gets one answer and reads it to its end. */

@@ -2,6 +2,7 @@ import { chosenParts, hasFlag, isQuick } from '../../../../tools/bench/command-l
 import { Program } from '../../../../tools/bench/program.ts';
 import { median, quantile } from '../../../../tools/bench/statistics.ts';
 import { figure, printMachine, printTable } from '../../../../tools/bench/table.ts';
+import { inTurn } from '../../../../tools/bench/turns.ts';
 import { contestants, type ContestantName } from './contestants.ts';
 import type { LoadTasks } from './load.program.ts';
 import type { ServersTasks } from './servers.program.ts';
@@ -19,18 +20,16 @@ const names = (Object.keys(contestants) as ContestantName[]).filter(
 await using servers = new Program<ServersTasks>(new URL('servers.program.ts', import.meta.url));
 const ports = await servers.ask('start', { count: 3 });
 const measured = new Map(names.map((name) => [name, [] as { perSecond: number; cpuUs: number }[]]));
-const warmUps = 3;
 // A process of its own for each, as its user has it, and anew a few times, as no two are compiled alike.
 for (let generation = 0; generation < generations; generation += 1) {
-  const loads = names.map((name) => ({ name, load: new Program<LoadTasks>(loadProgram) }));
-  for (let round = -warmUps; round < rounds; round += 1) {
-    // The other way round each second time, so that nobody always comes after the same one.
-    for (const { name, load } of round % 2 === 0 ? loads : loads.toReversed()) {
-      const figures = await load.ask('round', { name, ports, concurrency, ms });
-      if (round >= 0) measured.get(name)?.push(figures);
-    }
-  }
-  await Promise.all(loads.map(({ load }) => load[Symbol.asyncDispose]()));
+  const loads = new Map(names.map((name) => [name, new Program<LoadTasks>(loadProgram)]));
+  const figures = await inTurn(
+    names,
+    { rounds, warmUps: 3 },
+    (name) => loads.get(name)!.ask('round', { name, ports, concurrency, ms }), // there is one for each
+  );
+  for (const [name, list] of figures) measured.get(name)?.push(...list);
+  await Promise.all(Array.from(loads.values(), (load) => load[Symbol.asyncDispose]()));
 }
 
 printMachine();
