@@ -38,7 +38,12 @@ function allAllowed(expression: string): boolean {
   return expression.split(' AND ').every((licence) => allowed.has(licence));
 }
 
-/** The table of docs/licences.md. `users` are those of our packages that each dependency comes with. */
+export const peersIntroduction = [
+  '## Peers',
+  'These are yours, in the version that you choose: what some packages work with, and what that brings along, as package-lock.json has it. Optional peers (`@kubernetes/client-node`) are left out.',
+].join('\n\n');
+
+/** A table of docs/licences.md. `users` are those of our packages that each dependency comes with. */
 export function licenceTable(dependencies: ReadonlyMap<Dependency, readonly string[]>): string {
   const rows = Array.from(dependencies, ([{ name, version, licence }, users]) => [
     `${name} ${version}`,

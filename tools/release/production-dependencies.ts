@@ -36,9 +36,13 @@ export function readLock(): Lock {
 
 /**
  * What a user installs with the package in `folder`, at any remove, our own packages apart. A peer of ours is the user's
- * choice and does not count; a peer of others comes with them, as npm installs it.
+ * choice and does not count unless it is asked for; a peer of others comes with them, as npm installs it.
  */
-export function productionDependencies(folder: string, lock: Lock): readonly Dependency[] {
+export function productionDependencies(
+  folder: string,
+  lock: Lock,
+  { withPeers = false }: { readonly withPeers?: boolean } = {},
+): readonly Dependency[] {
   const found = new Map<string, Dependency>();
   const visited = new Set<string>();
   visit(folder);
@@ -50,7 +54,7 @@ export function productionDependencies(folder: string, lock: Lock): readonly Dep
     const locked = lock[path] ?? {};
     const isOurs = !path.includes('node_modules/');
     if (!isOurs) found.set(path, dependency(path, locked));
-    for (const [name, isOptional] of wantedBy(locked, isOurs)) {
+    for (const [name, isOptional] of wantedBy(locked, withPeers || !isOurs)) {
       const target = resolve(name, path, lock);
       if (target !== undefined) visit(target);
       else if (!isOptional) throw new Error(`package-lock.json lacks ${name}, which ${path} depends on`);
@@ -58,12 +62,12 @@ export function productionDependencies(folder: string, lock: Lock): readonly Dep
   }
 }
 
-function wantedBy(locked: Locked, isOurs: boolean): readonly (readonly [string, boolean])[] {
+function wantedBy(locked: Locked, withPeers: boolean): readonly (readonly [string, boolean])[] {
   const names = (group: object = {}): readonly string[] => Object.keys(group);
   const { dependencies, optionalDependencies, peerDependencies, peerDependenciesMeta = {} } = locked;
-  const peers = isOurs
-    ? []
-    : names(peerDependencies).filter((name) => peerDependenciesMeta[name]?.optional !== true);
+  const peers = withPeers
+    ? names(peerDependencies).filter((name) => peerDependenciesMeta[name]?.optional !== true)
+    : [];
   return [
     ...[...names(dependencies), ...peers].map((name) => [name, false] as const),
     ...names(optionalDependencies).map((name) => [name, true] as const),

@@ -63,10 +63,17 @@ it('counts what npm installs with a package, each at the place where Node finds 
     'node_modules/theirs': { version: '1.0.0', license: 'MIT' },
     'node_modules/two': { version: '1.0.0' },
   };
-  const found = productionDependencies('packages/a', lock).map(
-    ({ name, version, licence }) => `${name}@${version} ${licence}`,
-  );
-  expect(found).toEqual(['one@1.0.0 MIT', 'one@2.0.0 ISC', 'two@1.0.0 unknown']);
+  const found = (options?: { withPeers: boolean }) =>
+    productionDependencies('packages/a', lock, options).map(
+      ({ name, version, licence }) => `${name}@${version} ${licence}`,
+    );
+  expect(found()).toEqual(['one@1.0.0 MIT', 'one@2.0.0 ISC', 'two@1.0.0 unknown']);
+  expect(found({ withPeers: true })).toEqual([
+    'one@1.0.0 MIT',
+    'one@2.0.0 ISC',
+    'theirs@1.0.0 MIT',
+    'two@1.0.0 unknown',
+  ]);
   expect(() => productionDependencies('packages/a', { 'packages/a': { dependencies: { x: '1' } } })).toThrow(
     'package-lock.json lacks x, which packages/a depends on',
   );
