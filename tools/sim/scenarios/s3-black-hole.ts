@@ -10,8 +10,8 @@ import { Simulation } from '../simulation.ts';
  * are under way. After 10 s of health one server loses what it depends on and fails everything in 1 ms. The 30 s from
  * then on count. Nothing but the strategy sees it: no retries, no ejection.
  *
- * Others come out as published: round robin 10 % errors (published: 10), full least request 34 % (34), peak EWMA 19.8 %
- * (19.6), go-zero 3.0 % (3.3).
+ * Others come out as they are known (README): round robin 10 % errors (10), full least request 34 % (34), peak EWMA
+ * 19.8 % (19.6), go-zero 3.0 % (3.3).
  */
 export const blackHole: Scenario = {
   id: 'S3',

@@ -12,8 +12,8 @@ import { Simulation } from '../simulation.ts';
  * evenly to nothing in 20 s, and these count. A request without an answer for 1 s is an error.
  *
  * The floor is high: of requests that wait for nothing, 1 in 1,000 takes more than 69 ms.
- * Others come out as published: random 8.3 % errors (published: 8.3), two choices without slow start p99.9 216 to 242 ms
- * (223).
+ * Others come out as they are known (README): random 8.3 % errors (8.3), two choices without slow start p99.9 216 to
+ * 242 ms (223).
  */
 export const coldStart: Scenario = {
   id: 'S4',
