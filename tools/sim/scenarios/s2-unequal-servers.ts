@@ -12,7 +12,7 @@ import { Simulation } from '../simulation.ts';
  * knows only of its own requests. A request without an answer for 1 s is an error, and the server works on it all the
  * same. 8 s from an empty start, all of which count: time for a queue of 1 s at servers that get a third too much.
  *
- * These are the parameters with which others come out as they are known (README): round robin 32 % (known: 31 % errors),
+ * These are the parameters with which others come out as they are known (README): round robin 32 % (31 % errors),
  * P2C 175 ms (176), peak EWMA 99 ms (96), Prequal 81 ms (79).
  */
 export const unequalServers: Scenario = {
