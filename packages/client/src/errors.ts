@@ -50,7 +50,7 @@ export class UnsupportedProtocolError extends DiscoveryError {
   constructor(protocol: string, context: ErrorContext) {
     super(
       `An instance of "${context.service ?? ''}" is published with protocol "${protocol}"; ServiceClient speaks http and ` +
-        'https. Filter such instances out, or call them with DiscoveryClient.call.',
+        'https. Leave such instances out with the filter { protocol: ["http", "https"] }, or call them with DiscoveryClient.call.',
       context,
     );
   }

@@ -8,6 +8,8 @@ import { validate } from './validation.ts';
 export interface ServiceFilter {
   readonly zone?: string | readonly string[] | undefined;
   readonly region?: string | readonly string[] | undefined;
+  /** Where a service has instances of more than one, and the caller speaks one alone: `grpc`, `['http', 'https']`. */
+  readonly protocol?: string | readonly string[] | undefined;
   /** The instance has all of these. */
   readonly tags?: readonly string[] | undefined;
   /** The instance has all of these entries, with exactly these values. */
@@ -34,12 +36,17 @@ export function applyServiceFilter(
  * @throws {ConfigValidationError} when the filter is malformed
  */
 export function compileServiceFilter(filter: ServiceFilter): InstancePredicate {
-  const { zone, region, tags, status, version, predicate } = validate('Service filter', schema, filter);
+  const { zone, region, protocol, tags, status, version, predicate } = validate(
+    'Service filter',
+    schema,
+    filter,
+  );
   // As it came: the schema passes over keys that mean something to JavaScript, and so would let through more than is wanted.
   const { metadata } = filter;
   const conditions: InstancePredicate[] = [];
   if (zone !== undefined) conditions.push(oneOf(zone, (instance) => instance.zone));
   if (region !== undefined) conditions.push(oneOf(region, (instance) => instance.region));
+  if (protocol !== undefined) conditions.push(oneOf(protocol, (instance) => instance.protocol));
   if (status !== undefined) conditions.push(oneOf(status, (instance) => instance.status));
   if (tags !== undefined) conditions.push(({ tags: have }) => tags.every((tag) => have.includes(tag)));
   if (metadata !== undefined) {
@@ -98,6 +105,7 @@ const schema = v.strictObject(
   {
     zone: oneOrMore('a zone or an array of zones'),
     region: oneOrMore('a region or an array of regions'),
+    protocol: oneOrMore('a protocol or an array of protocols'),
     tags: v.optional(v.array(v.string('a tag'), 'an array of tags')),
     metadata: v.optional(v.record(v.string(), v.string('a string'), 'an object of strings')),
     status: v.optional(v.union([status, v.array(status, statusText)], statusText)),

@@ -27,6 +27,9 @@ describe('a service filter', () => {
     [{ zone: [] }, { zone: 'a' }, false],
     [{ region: 'eu' }, { region: 'eu' }, true],
     [{ region: ['us', 'eu'] }, { region: 'ap' }, false],
+    [{ protocol: 'grpc' }, { protocol: 'grpc' }, true],
+    [{ protocol: ['http', 'https'] }, {}, true],
+    [{ protocol: ['http', 'https'] }, { protocol: 'grpc' }, false],
 
     [{ status: 'healthy' }, { status: 'healthy' }, true],
     [{ status: 'healthy' }, { status: 'unknown' }, false],
@@ -125,6 +128,7 @@ describe('a service filter', () => {
     [{ zone: 1 }, 'zone', '1', 'a zone or an array of zones'],
     [{ zone: [1] }, 'zone', '[1]', 'a zone or an array of zones'],
     [{ region: null }, 'region', 'null', 'a region or an array of regions'],
+    [{ protocol: 6 }, 'protocol', '6', 'a protocol or an array of protocols'],
     [{ tags: 'canary' }, 'tags', '"canary"', 'an array of tags'],
     [{ tags: [1] }, 'tags.0', '1', 'a tag'],
     [{ metadata: { team: 1 } }, 'metadata.team', '1', 'a string'],

@@ -9,13 +9,14 @@ export const serviceFilterTarget: FuzzTarget = {
   format: 'json',
   seeds: [
     '{}',
-    '{"zone":"a","region":["b","c"],"tags":["x"],"metadata":{"k":"v"},"status":"healthy","version":"^1.2.0"}',
+    '{"zone":"a","region":["b","c"],"protocol":"http","tags":["x"],"metadata":{"k":"v"},"status":"healthy","version":"^1.2.0"}',
     '{"status":["healthy","degraded"],"version":">=1 <2 || 3.x","predicate":"$true"}',
     '{"metadata":{"constructor":"$undefined"},"zone":"$symbol"}',
   ],
   words: [
     'zone',
     'region',
+    'protocol',
     'tags',
     'metadata',
     'status',

@@ -8,7 +8,7 @@ export class InsecureInstanceError extends DiscoveryError {
   constructor(context: ErrorContext) {
     super(
       `An instance of "${context.service ?? ''}" is published with protocol "http" (${context.endpoint ?? ''}), and the URL ` +
-        'says "https:". Publish it with protocol "https", or filter such instances out.',
+        'says "https:". Publish it with protocol "https", or leave such instances out with the filter { protocol: "https" }.',
       context,
     );
   }
