@@ -23,6 +23,10 @@ interface ServiceLeases {
   readonly backoff: Backoff;
   /** Set while Redis has not answered yet. */
   asking: boolean;
+  /** How often it was asked. */
+  rounds: number;
+  /** Set while the list of services is being told of it: resolves with what it failed with, if it did. */
+  listing: Promise<{ readonly reason: unknown } | undefined> | undefined;
   /** Set while it is to be tried again before the next round. */
   retry: Timer | undefined;
   /** Set since Redis refused, until it renews again. */
@@ -77,7 +81,16 @@ export class Renewals {
         capMs: Math.min(1_000, this.#ttl / 6),
         rng: this.#options.rng,
       });
-      entry = { service, leases: new Map(), backoff, asking: false, retry: undefined, failing: false };
+      entry = {
+        service,
+        leases: new Map(),
+        backoff,
+        asking: false,
+        rounds: 0,
+        listing: undefined,
+        retry: undefined,
+        failing: false,
+      };
       this.#services.set(service, entry);
     }
     return entry;
@@ -114,10 +127,10 @@ export class Renewals {
     const startedAt = clock.monotonic();
     const asked = [...leases];
     const ids = asked.map(([id]) => id);
-    const [renewal, touch] = await Promise.allSettled([
-      store.renew(service, this.#ttl, ids),
-      store.touch(service, this.#ttl),
-    ]);
+    const round = (entry.rounds += 1);
+    const renewing = store.renew(service, this.#ttl, ids);
+    const listing = this.#list(entry);
+    const [renewal] = await Promise.allSettled([renewing]);
     entry.asking = false;
     if (renewal.status === 'fulfilled') {
       const reasons = new Map(renewal.value.map(({ id, reason }) => [id, reason]));
@@ -128,10 +141,22 @@ export class Renewals {
         else lease.drop(reason);
       }
     }
-    const failure = [renewal, touch].find(({ status }) => status === 'rejected');
-    if (this.#services.get(service) !== entry) return;
-    if (failure?.status === 'rejected') this.#failed(entry, failure.reason);
-    else this.#succeeded(entry);
+    const failure = renewal.status === 'rejected' ? renewal : await listing;
+    if (this.#services.get(service) !== entry || entry.rounds !== round) return;
+    if (failure === undefined) this.#succeeded(entry);
+    else this.#failed(entry, failure.reason);
+  }
+
+  /** In a Cluster the list is on a node of its own, which may not answer: no lease waits for it. */
+  #list(entry: ServiceLeases): NonNullable<ServiceLeases['listing']> {
+    entry.listing ??= this.#options.store
+      .touch(entry.service, this.#ttl)
+      .then(
+        () => undefined,
+        (reason: unknown) => ({ reason }),
+      )
+      .finally(() => (entry.listing = undefined));
+    return entry.listing;
   }
 
   #succeeded(entry: ServiceLeases): void {

@@ -1,0 +1,49 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { RedisCluster, requireServer, type RedisServer } from '../../../../tools/servers/index.ts';
+import type { RedisBackend, RedisBackendOptions } from '../src/index.ts';
+import { instance, openBackend } from './open-backend.ts';
+
+const password = 'secret';
+const index = 'sd:services';
+
+describe.skipIf(!requireServer('redis'))('nodes of a Cluster', { timeout: 30_000 }, () => {
+  let cluster: RedisCluster;
+  /** That has the list of services. */
+  let indexNode: RedisServer;
+  beforeAll(async () => {
+    cluster = await RedisCluster.start({ persistent: false, replicas: 0 });
+    indexNode = await cluster.masterOf(index);
+    // A node that does not answer is not given up by the others meanwhile.
+    await toAll('CONFIG', 'SET', 'cluster-node-timeout', '60000');
+  }, 60_000);
+  afterAll(() => cluster.stop());
+  beforeEach(() => toAll('FLUSHALL'));
+
+  const toAll = async (...command: readonly string[]): Promise<void> => {
+    for (const node of cluster.nodes) await node.command(...command);
+  };
+  const open = (username?: string, options: Partial<RedisBackendOptions> = {}): RedisBackend =>
+    openBackend({
+      cluster: {
+        nodes: cluster.nodes.map(({ host, port }) => ({ host, port })),
+        options: username === undefined ? {} : { redisOptions: { username, password } },
+      },
+      ...options,
+    } as RedisBackendOptions);
+  /** A service whose keys lie there, or not. */
+  const serviceAt = async (isThere: (node: RedisServer) => boolean): Promise<string> => {
+    for (let n = 0; ; n += 1) if (isThere(await cluster.masterOf(`{orders-${n}}`))) return `orders-${n}`;
+  };
+  it('that has the list of services does not answer: leases on others are renewed in time', async () => {
+    const ttl = 1_000;
+    const service = await serviceAt((node) => node !== indexNode);
+    const lease = await open(undefined, { timeoutMs: 1.2 * ttl }).register(instance(1, service), { ttl });
+    indexNode.freeze();
+    try {
+      await new Promise((resolve) => setTimeout(resolve, 3 * ttl)); // three times as long as it lives by itself
+      expect(lease.lost.aborted).toBe(false);
+    } finally {
+      indexNode.thaw();
+    }
+  });
+});
