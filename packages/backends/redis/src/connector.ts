@@ -55,7 +55,7 @@ function clusterOptions(timeoutMs: number, given: ClusterOptions = {}) {
     enableReadyCheck: false,
     enableAutoPipelining: false,
     scaleReads: 'master',
-    slotsRefreshTimeout: timeoutMs,
+    slotsRefreshTimeout: timeoutMs / 3, // as with sentinels: a node that does not answer leaves time for the others
     redisOptions: { ...given.redisOptions, ...node },
   } satisfies ClusterOptions;
 }

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { RedisCluster, requireServer, type RedisServer } from '../../../../tools/servers/index.ts';
 import type { RedisBackend, RedisBackendOptions } from '../src/index.ts';
-import { instance, openBackend } from './open-backend.ts';
+import { ids, instance, openBackend } from './open-backend.ts';
 
 const password = 'secret';
 const index = 'sd:services';
@@ -42,6 +42,26 @@ describe.skipIf(!requireServer('redis'))('nodes of a Cluster', { timeout: 30_000
     try {
       await new Promise((resolve) => setTimeout(resolve, 3 * ttl)); // three times as long as it lives by itself
       expect(lease.lost.aborted).toBe(false);
+    } finally {
+      indexNode.thaw();
+    }
+  });
+
+  it('does not answer: who comes new finds all that lies on others, at once', async () => {
+    const [lost, found] = [
+      await serviceAt((node) => node === indexNode),
+      await serviceAt((node) => node !== indexNode),
+    ];
+    await open().register(instance(1, found), { ttl: 60_000 });
+    indexNode.freeze();
+    try {
+      for (let round = 0; round < 5; round += 1) {
+        const backend = open();
+        const refused = backend.getInstances(lost).catch((error: unknown) => error);
+        expect(ids(await backend.getInstances(found))).toEqual([`${found}-1`]);
+        await backend.close();
+        expect(await refused).toBeInstanceOf(Error);
+      }
     } finally {
       indexNode.thaw();
     }
