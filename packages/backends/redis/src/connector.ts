@@ -83,7 +83,7 @@ export function makeConnector(options: RedisConnectionOptions, timeoutMs: number
     const { nodes, options: given } = options.cluster;
     return {
       ...about({ ...given?.redisOptions }),
-      commands: () => new Cluster([...nodes], clusterOptions(timeoutMs, given)),
+      commands: () => hearing(new Cluster([...nodes], clusterOptions(timeoutMs, given))),
     };
   }
   const { client } = options;
@@ -96,10 +96,25 @@ export function makeConnector(options: RedisConnectionOptions, timeoutMs: number
   if (isCluster(client)) {
     return {
       ...about({ ...client.options.redisOptions }),
-      commands: () => client.duplicate([], clusterOptions(timeoutMs, client.options)),
+      commands: () => hearing(client.duplicate([], clusterOptions(timeoutMs, client.options))),
     };
   }
   return { ...about(client.options), commands: () => client.duplicate(own) };
+}
+
+/**
+ * A command for a slot that moves is announced to its next node (ASKING), and ioredis leaves what becomes of that to
+ * nobody: a refusal, or a connection that breaks, would end the process. The command itself fails as well.
+ */
+function hearing(cluster: Cluster): Cluster {
+  return cluster.on('+node', (node: Redis) => {
+    const asking = node.asking.bind(node);
+    node.asking = () => {
+      const announced = asking();
+      announced.catch(() => undefined);
+      return announced;
+    };
+  });
 }
 
 function isCluster(client: Redis | Cluster): client is Cluster {

@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { BackendUnavailableError } from '@sd/core';
 import { RedisCluster, requireServer, type RedisServer } from '../../../../tools/servers/index.ts';
 import type { RedisBackend, RedisBackendOptions } from '../src/index.ts';
 import { ids, instance, openBackend } from './open-backend.ts';
+import { clusterRules, consumerRules, providerRules } from './rights.ts';
 
 const password = 'secret';
 const index = 'sd:services';
@@ -34,6 +36,21 @@ describe.skipIf(!requireServer('redis'))('nodes of a Cluster', { timeout: 30_000
   const serviceAt = async (isThere: (node: RedisServer) => boolean): Promise<string> => {
     for (let n = 0; ; n += 1) if (isThere(await cluster.masterOf(`{orders-${n}}`))) return `orders-${n}`;
   };
+  /** Moves the keys of a service to another node. @returns ends the move of their slot */
+  const move = async (service: string): Promise<() => Promise<void>> => {
+    const from = await cluster.masterOf(`{${service}}`);
+    const to = cluster.nodes.find((node) => node !== from) ?? from;
+    const slot = Number(await from.command('CLUSTER', 'KEYSLOT', `{${service}}`));
+    await to.command('CLUSTER', 'SETSLOT', slot, 'IMPORTING', String(await from.command('CLUSTER', 'MYID')));
+    await from.command('CLUSTER', 'SETSLOT', slot, 'MIGRATING', String(await to.command('CLUSTER', 'MYID')));
+    const keys = ['instances', 'expiries', 'owners'].map((part) => `sd:{${service}}:${part}`);
+    await from.command('MIGRATE', to.host, to.port, '', 0, 1_000, 'KEYS', ...keys);
+    return async () => {
+      const id = String(await to.command('CLUSTER', 'MYID'));
+      for (const node of [to, from]) await node.command('CLUSTER', 'SETSLOT', slot, 'NODE', id);
+    };
+  };
+
   it('that has the list of services does not answer: leases on others are renewed in time', async () => {
     const ttl = 1_000;
     const service = await serviceAt((node) => node !== indexNode);
@@ -65,5 +82,29 @@ describe.skipIf(!requireServer('redis'))('nodes of a Cluster', { timeout: 30_000
     } finally {
       indexNode.thaw();
     }
+  });
+
+  it('hands a slot to another: no right is needed that the README does not list', async () => {
+    await toAll('ACL', 'SETUSER', 'provider', 'on', `>${password}`, ...providerRules, ...clusterRules);
+    await toAll('ACL', 'SETUSER', 'consumer', 'on', `>${password}`, ...consumerRules, ...clusterRules);
+    const [provider, consumer] = [open('provider'), open('consumer')];
+    const lease = await provider.register(instance(1), { ttl: 60_000 });
+    const arrive = await move('orders');
+    await lease.update({ ...instance(1), weight: 2 });
+    expect(await consumer.getInstances('orders')).toMatchObject([{ weight: 2 }]);
+    await arrive();
+    await lease.update({ ...instance(1), weight: 3 });
+    expect(await consumer.getInstances('orders')).toMatchObject([{ weight: 3 }]);
+    expect(await consumer.listServices()).toEqual(['orders']);
+  });
+
+  it('hands a slot to another, which we may not follow (ASKING): requests fail, and the process does not', async () => {
+    await toAll('ACL', 'SETUSER', 'stuck', 'on', `>${password}`, '~*', '&*', '+@all', '-asking');
+    const backend = open('stuck');
+    await backend.register(instance(1), { ttl: 60_000 });
+    const arrive = await move('orders');
+    await expect(backend.getInstances('orders')).rejects.toThrow(BackendUnavailableError);
+    await arrive();
+    expect(ids(await backend.getInstances('orders'))).toEqual(['orders-1']);
   });
 });

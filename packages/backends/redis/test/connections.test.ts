@@ -4,6 +4,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { BackendUnavailableError } from '@sd/core';
 import { RedisSentinel, requireServer, type RedisServer } from '../../../../tools/servers/index.ts';
 import { ids, instance, openBackend, openServer, openWatch } from './open-backend.ts';
+import { consumerRules, providerRules } from './rights.ts';
 
 const ttl = 60_000;
 
@@ -138,35 +139,3 @@ async function clients(server: RedisServer): Promise<readonly string[]> {
   const list = String(await server.command('CLIENT', 'LIST'));
   return list.split('\n').filter((line) => line !== '' && !line.includes('cmd=client|list'));
 }
-
-const providerRules = [
-  ...['resetchannels', '~sd:*', '&sd:*', '+eval', '+evalsha', '+subscribe', '+unsubscribe', '+ping', '+time'],
-  ...[
-    '+exists',
-    '+del',
-    '+pexpire',
-    '+pttl',
-    '+hget',
-    '+hset',
-    '+hmget',
-    '+hdel',
-    '+hgetall',
-    '+hlen',
-    '+publish',
-  ],
-  ...[
-    '+zadd',
-    '+zrem',
-    '+zscore',
-    '+zmscore',
-    '+zcard',
-    '+zcount',
-    '+zrange',
-    '+zrangebyscore',
-    '+zremrangebyscore',
-  ],
-];
-const consumerRules = [
-  ...['resetchannels', '~sd:*', '&sd:*', '+eval', '+evalsha', '+subscribe', '+unsubscribe', '+ping', '+time'],
-  ...['+hmget', '+hgetall', '+hlen', '+zcard', '+zcount', '+zrange', '+zrangebyscore'],
-];
