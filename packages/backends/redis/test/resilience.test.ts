@@ -104,6 +104,23 @@ describe.skipIf(!requireServer('redis'))('what Redis may do', () => {
     expect(await backend.listServices()).toEqual(['orders']);
   });
 
+  it('refuses to write: nobody is taken for dead who could not be renewed', async () => {
+    const server = await openServer();
+    const [provider, consumer] = [openBackend({ url: server.url }), openBackend({ url: server.url })];
+    const lease = await provider.register(instance(1), { ttl });
+    const watch = await openWatch(consumer);
+
+    await server.command('CONFIG', 'SET', 'min-replicas-to-write', '1');
+
+    await eventually(() => expect(String(watch.end?.error)).toMatch(/NOREPLICAS/), { timeoutMs: 3 * ttl });
+    expect(watch.snapshots.every(({ instances }) => instances.length === 1)).toBe(true);
+    await expect(consumer.getInstances('orders')).rejects.toThrow(/NOREPLICAS/);
+    await server.command('CONFIG', 'SET', 'min-replicas-to-write', '0');
+    await eventually(() => expect(lease.lost.reason).toMatchObject({ reason: 'expired' }));
+    await provider.register(instance(1), { ttl });
+    expect(ids(await consumer.getInstances('orders'))).toEqual(['orders-1']);
+  });
+
   it('is a replica: writing is refused as that, reading works', async () => {
     const master = await openServer({ config: ['--repl-diskless-sync-delay', '0'] });
     const replica = await openServer();
