@@ -56,6 +56,8 @@ export class ZooKeeperBackend implements RegistryBackend {
   readonly #registrations: Registrations;
   /** By ttl. */
   readonly #sessions = new Map<number, LeaseSession>();
+  /** Registrations under way, the last of each path; they never reject. */
+  readonly #placing = new Map<string, Promise<unknown>>();
   /** Nothing may be sent any more. */
   readonly #closed = new AbortController();
   #closing: Promise<void> | undefined;
@@ -174,7 +176,19 @@ export class ZooKeeperBackend implements RegistryBackend {
     }
   }
 
-  async #place(instance: ServiceInstance, ttl: number): Promise<Placement> {
+  /** Those of the same instance are placed one after the other, so that the last is the one that stays. */
+  #place(instance: ServiceInstance, ttl: number): Promise<Placement> {
+    const path = this.#tree.pathOf(instance.service, instance.id);
+    const before = this.#placing.get(path) ?? Promise.resolve();
+    const placing = before.then(() => this.#placeNow(instance, ttl));
+    const placed: Promise<unknown> = placing
+      .catch(() => undefined)
+      .then(() => this.#placing.get(path) === placed && this.#placing.delete(path));
+    this.#placing.set(path, placed);
+    return placing;
+  }
+
+  async #placeNow(instance: ServiceInstance, ttl: number): Promise<Placement> {
     try {
       return await this.#placeIn(this.#sessionOf(ttl), instance);
     } catch (error) {

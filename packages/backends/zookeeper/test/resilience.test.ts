@@ -223,6 +223,21 @@ describe.skipIf(!requireServer('zookeeper'))('what ZooKeeper may do', { timeout:
     expect(lease?.lost.aborted).toBe(false);
   });
 
+  it('has a session for the second of two registrations of the same, and none for the first: the second stays', async () => {
+    const backend = open();
+    await backend.register(instance(2), { ttl: 30_000 });
+    const [first, second] = await Promise.all([
+      backend.register({ ...instance(1), weight: 1 }, { ttl: 20_000 }),
+      backend.register({ ...instance(1), weight: 2 }, { ttl: 30_000 }),
+    ]);
+    expect(await reasonOf(first)).toBe('replaced');
+    const found = await open().getInstances('orders');
+    expect(found.map(({ weight }) => weight).sort()).toEqual([1, 2]);
+    await second.update({ ...instance(1), weight: 3 });
+    await second.release();
+    expect(ids(await open().getInstances('orders'))).toEqual(['orders-2']);
+  });
+
   it('denies one registration: the others of its session are resumed all the same', async () => {
     const anybody = [{ permissions: permissions.all, scheme: 'world', id: 'anyone' }];
     await stranger.do(create(root, { data: '', acl: anybody, kind: 'persistent' }));
