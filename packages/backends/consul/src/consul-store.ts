@@ -12,7 +12,13 @@ import type { Paced } from './blocking-query.ts';
 import { readEntries } from './health-entry.ts';
 import { leaseService } from './process-lease.ts';
 import type { Answer, LibraryOptions, RequestOptions, Requests } from './requests.ts';
-import { isMainCheck, notesOf, serviceIdOf, type ServiceDefinition } from './service-definition.ts';
+import {
+  isMainCheck,
+  isOwnCheck,
+  notesOf,
+  serviceIdOf,
+  type ServiceDefinition,
+} from './service-definition.ts';
 
 export interface ConsulStoreOptions extends Pick<
   ConsulBackendOptions,
@@ -30,6 +36,13 @@ export interface Reading extends Paced {
 export interface Listing extends Paced {
   /** By name: its tags, as one text. */
   readonly services: ReadonlyMap<string, string>;
+}
+
+/** What an agent has of a service. */
+export interface ServiceChecks {
+  readonly ids: readonly string[];
+  /** Whose it is: undefined where it is nobody's, any more. */
+  readonly holder: string | undefined;
 }
 
 /** Where a blocking query goes on, and how long it waits. */
@@ -115,10 +128,26 @@ export class ConsulStore {
     );
   }
 
-  async register({ registration, fields }: ServiceDefinition): Promise<void> {
+  /** @param present ids of the checks that the service has: maintenance and what else others added stays */
+  async register(
+    { registration, fields }: ServiceDefinition,
+    present: readonly string[] = [],
+  ): Promise<void> {
     const { name: service } = registration;
-    await this.#change({ what: 'register', service, fields, query: replacingChecks }, (consul, options) =>
+    const hasOthers = !present.every(isOwnCheck);
+    const query = hasOthers ? {} : replacingChecks;
+    await this.#change({ what: 'register', service, fields, query }, (consul, options) =>
       consul.agent.service.register({ ...given(options), ...registration }),
+    );
+    if (!hasOthers) return;
+    const wanted = new Set(registration.checks.map(({ checkid }) => checkid));
+    const outdated = present.filter((id) => isOwnCheck(id) && !wanted.has(id));
+    await Promise.all(outdated.map((id) => this.#deregisterCheck(id, service)));
+  }
+
+  async #deregisterCheck(id: string, service: string): Promise<void> {
+    await this.#change({ what: 'deregister a check', service, isAbsent: isUnknown }, (consul, options) =>
+      consul.agent.check.deregister({ ...given(options), id }),
     );
   }
 
@@ -161,11 +190,19 @@ export class ConsulStore {
     return new Set(checks.map((check) => textOf(check, 'ServiceID')));
   }
 
-  /** Who holds a service at this agent: undefined where nobody does, any more. */
-  async holderOf(instance: Pick<ServiceInstance, 'service' | 'id'>): Promise<string | undefined> {
+  async checksOf(instance: Pick<ServiceInstance, 'service' | 'id'>): Promise<ServiceChecks> {
     const checks = await this.#checks(`ServiceID == "${serviceIdOf(instance)}"`, 'changes');
     const main = checks.find((check) => isMainCheck(textOf(check, 'CheckID')));
-    return main === undefined ? undefined : textOf(main, 'Notes');
+    return {
+      ids: checks.map((check) => textOf(check, 'CheckID')),
+      holder: main === undefined ? undefined : textOf(main, 'Notes'),
+    };
+  }
+
+  /** Ids in Consul of the services at this agent that others have added checks to, or put into maintenance. */
+  async checkedByOthers(): Promise<ReadonlySet<string>> {
+    const checks = await this.#checks('ServiceID != "" and CheckID not matches "^sd[:-]"', 'changes');
+    return new Set(checks.map((check) => textOf(check, 'ServiceID')));
   }
 
   async #checks(filter: string, lane: 'leases' | 'changes'): Promise<readonly unknown[]> {

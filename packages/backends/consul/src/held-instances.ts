@@ -13,16 +13,9 @@ import {
   type Timer,
 } from '@sd/core';
 import type { ConsulCheck } from './consul-options.ts';
-import type { ConsulStore } from './consul-store.ts';
+import type { ConsulStore, ServiceChecks } from './consul-store.ts';
 import { ProcessLease } from './process-lease.ts';
-import {
-  describeService,
-  mainCheckId,
-  notesOf,
-  serviceIdOf,
-  type Holder,
-  type ServiceDefinition,
-} from './service-definition.ts';
+import { describeService, mainCheckId, notesOf, serviceIdOf, type Holder } from './service-definition.ts';
 
 export interface HeldInstancesOptions {
   readonly store: ConsulStore;
@@ -62,6 +55,7 @@ export class HeldInstances {
   readonly #backoff: Backoff;
   #lease: ProcessLease;
   #timer: Timer | undefined;
+  #askingForOthers: Promise<ReadonlySet<string>> | undefined;
   #isAsking = false;
   #isFailing = false;
   #isClosed = false;
@@ -155,7 +149,9 @@ export class HeldInstances {
     const definition = describeService(instance, holder);
     if (isOwn) this.#own.add(id);
     try {
-      await (isOwn ? store.register(definition) : this.#placeShared(instance, definition, lease));
+      const present = (await this.#checkedByOthers()).has(id) ? (await store.checksOf(instance)).ids : [];
+      const register = (): Promise<void> => store.register(definition, present);
+      await (isOwn ? register() : this.#placeShared(instance, register, lease));
     } catch (error) {
       this.#forgetOwn(id);
       throw error;
@@ -165,13 +161,21 @@ export class HeldInstances {
 
   async #placeShared(
     instance: ServiceInstance,
-    definition: ServiceDefinition,
+    register: () => Promise<void>,
     lease: ProcessLease,
   ): Promise<void> {
     const isFresh = (await lease.grant()) || lease.ageMs < this.#ttl / 20;
-    const registering = this.#options.store.register(definition);
-    const [isKnown] = await Promise.all([isFresh || lease.renew(), registering]);
+    const [isKnown] = await Promise.all([isFresh || lease.renew(), register()]);
     if (!isKnown) throw this.#lostBy(instance, lease);
+  }
+
+  /** One question for all that are registered in the same moment. */
+  #checkedByOthers(): Promise<ReadonlySet<string>> {
+    this.#askingForOthers ??= Promise.resolve().then(() => {
+      this.#askingForOthers = undefined;
+      return this.#options.store.checkedByOthers();
+    });
+    return this.#askingForOthers;
   }
 
   /** Unless there is a newer one of that id. */
@@ -200,8 +204,10 @@ export class HeldInstances {
   }
 
   async #write(instance: ServiceInstance, holder: Holder): Promise<LeaseLoss | undefined> {
-    const loss = await this.#lossOf(instance);
-    if (loss === undefined) await this.#options.store.register(describeService(instance, holder));
+    const { store } = this.#options;
+    const checks = await store.checksOf(instance);
+    const loss = this.#lossBy(checks);
+    if (loss === undefined) await store.register(describeService(instance, holder), checks.ids);
     return loss;
   }
 
@@ -234,7 +240,10 @@ export class HeldInstances {
 
   /** Consul has nothing like compare-and-set for its agents: who has it is asked before. */
   async #lossOf(instance: ServiceInstance): Promise<LeaseLoss | undefined> {
-    const holder = await this.#options.store.holderOf(instance);
+    return this.#lossBy(await this.#options.store.checksOf(instance));
+  }
+
+  #lossBy({ holder }: ServiceChecks): LeaseLoss | undefined {
     if (holder === notesOf(this.#owner)) return undefined;
     return holder === undefined ? 'gone' : 'replaced';
   }

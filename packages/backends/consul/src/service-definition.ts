@@ -117,6 +117,8 @@ function statusCheck(status: string, id: string): CheckDefinition {
 export const mainCheckId = (kind: ConsulCheck['kind'] | 'alias', id: string, holder: string): string =>
   `${checkPrefix}${kind}:${id}:${holder}`;
 
+export const isOwnCheck = (checkId: string): boolean => checkId.startsWith(checkPrefix);
+
 /** The check whose state tells whether the process lives. */
 export const isMainCheck = (checkId: string): boolean =>
-  checkId.startsWith(checkPrefix) && !checkId.startsWith(`${checkPrefix}status-`);
+  isOwnCheck(checkId) && !checkId.startsWith(`${checkPrefix}status-`);

@@ -139,4 +139,41 @@ describe.skipIf(!requireServer('consul'))('instances that others registered', ()
     await watch.next(([found]) => found?.status === 'healthy', { timeoutMs: 2_000, from: 2 });
     expect(watch.snapshots.every(({ instances }) => instances.length === 1)).toBe(true);
   });
+
+  it('keep ours in maintenance until they end it, whatever it publishes and whoever registers it again', async () => {
+    const first = openBackend({ url: server.url });
+    const ours = instance(1, { service: 'serviced' });
+    const lease = await first.register(ours, { ttl: 5_000 });
+    const maintain = (enable: boolean) =>
+      server.command('PUT', `agent/service/maintenance/serviced:orders-1?enable=${enable}`);
+    const idsOfChecks = async () =>
+      [...(await server.listed('checks')).keys()].filter((id) => id.includes('serviced:'));
+    await maintain(true);
+
+    await lease.update({ ...ours, status: 'draining' });
+    await lease.update({ ...ours, weight: 5 });
+    expect(await first.getInstances('serviced')).toMatchObject([{ status: 'draining', weight: 5 }]);
+    const second = openBackend({ url: server.url });
+    await second.register(ours, { ttl: 5_000 });
+    expect(await second.getInstances('serviced')).toMatchObject([{ status: 'draining', weight: 1 }]);
+    await expect(lease.update(ours)).rejects.toMatchObject({ reason: 'replaced' });
+
+    expect(await idsOfChecks()).toHaveLength(2); // that of maintenance, and that of the second process
+    await maintain(false);
+    expect(await second.getInstances('serviced')).toMatchObject([{ status: 'healthy' }]);
+  });
+
+  it('keep the checks that they added to ours', async () => {
+    const backend = openBackend({ url: server.url });
+    const all = Array.from({ length: 10 }, (_, n) => instance(n + 1, { service: 'watched' })); // of both kinds
+    const leases = await Promise.all(all.map((each) => backend.register(each, { ttl: 5_000 })));
+    for (const { id } of all) {
+      const check = { Name: id, TTL: '1h', Status: 'warning', ServiceID: `watched:${id}` };
+      await server.command('PUT', 'agent/check/register', check);
+    }
+    await Promise.all(leases.map((lease) => lease.update({ ...lease.instance, weight: 2 })));
+    await Promise.all(all.map((each) => backend.register({ ...each, weight: 3 }, { ttl: 5_000 })));
+    const expected = all.map(() => ({ status: 'degraded', weight: 3 }));
+    expect(await backend.getInstances('watched')).toMatchObject(expected);
+  });
 });
