@@ -16,7 +16,7 @@ export interface EtcdCodec {
   readonly name: string;
   /** Begins each key, unless the option `prefix` says otherwise. */
   readonly prefix: string;
-  /** From anybody; it must not throw. `parseInstance()` of `@sd/core` checks what it is made into. */
+  /** From anybody; what it throws at is malformed. `parseInstance()` of `@sd/core` checks what it is made into. */
   parse(entry: EtcdEntry): ParsedRecord;
   /** Without it, nothing can be registered. */
   readonly encode?: ((instance: ServiceInstance) => string) | undefined;

@@ -1,6 +1,6 @@
-import type { MalformedEntries, ServiceInstance, WatchFeed } from '@sd/core';
+import type { MalformedEntries, ParsedRecord, ServiceInstance, WatchFeed } from '@sd/core';
 import type { IKeyValue } from 'etcd3';
-import type { EtcdCodec } from './codec.ts';
+import type { EtcdCodec, EtcdEntry } from './codec.ts';
 import { keysBelow } from './key-range.ts';
 import { watchRange, type WatchSources } from './range-watch.ts';
 
@@ -57,19 +57,26 @@ export class ServiceReader {
 
   /** Those that can be read, by key; the others are reported. */
   read(service: string, entries: readonly Pick<IKeyValue, 'key' | 'value'>[]): Map<string, ServiceInstance> {
-    const { codec, malformed } = this.#options;
+    const { malformed } = this.#options;
     const prefixLength = this.prefixOf(service).length;
     const instances = new Map<string, ServiceInstance>();
     for (const { key: bytes, value } of entries) {
       const key = bytes.toString();
-      const { instance, problem } = codec.parse({
-        service,
-        id: key.slice(prefixLength),
-        value: value.toString(),
-      });
+      const entry = { service, id: key.slice(prefixLength), value: value.toString() };
+      const { instance, problem } = this.#parse(entry);
       if (instance === undefined) malformed.report({ service, key, problem });
       else instances.set(key, instance);
     }
     return instances;
+  }
+
+  /** A codec may be of users, and what it threw would be thrown at etcd's stream of watches. */
+  #parse(entry: EtcdEntry): ParsedRecord {
+    const { codec } = this.#options;
+    try {
+      return codec.parse(entry);
+    } catch (error) {
+      return { problem: `the codec "${codec.name}" failed: ${String(error)}` };
+    }
   }
 }

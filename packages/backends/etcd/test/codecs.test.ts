@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { ConfigValidationError, createInstance, parseInstance } from '@sd/core';
 import { requireServer } from '../../../../tools/servers/index.ts';
 import { kratosCodec, type EtcdCodec } from '../src/index.ts';
-import { ids, openBackend, openServer, openWatch } from './open-backend.ts';
+import { ids, instance, openBackend, openServer, openWatch } from './open-backend.ts';
 
 const ttl = 60_000;
 /** As go-kratos 2.8 writes it. */
@@ -103,6 +103,27 @@ describe.skipIf(!requireServer('etcd'))('codecs', { timeout: 20_000 }, () => {
       { key: '/deep/down/orders/a', value: 'there' },
     ]);
     expect(ids(await backend.getInstances('orders'))).toEqual(['a']);
+  });
+
+  it('a codec of users that throws costs the entry alone', async () => {
+    const server = await openServer();
+    const codec: EtcdCodec = {
+      name: 'careless',
+      prefix: '/careless/',
+      parse: ({ service, value }) => parseInstance(JSON.parse(value), { service }),
+      encode: (each) => JSON.stringify(each),
+    };
+    const backend = openBackend({ endpoints: server.url, codec });
+    const watch = await openWatch(backend);
+    await server.put('/careless/orders/broken', 'no JSON');
+    await backend.register(instance(1), { ttl });
+
+    await watch.next(({ length }) => length === 1, { timeoutMs: 5_000 });
+    expect(ids(await backend.getInstances('orders'))).toEqual(['orders-1']);
+    const problem = expect.stringContaining('the codec "careless" failed: SyntaxError') as unknown;
+    expect(backend.malformed.recent).toEqual([
+      { service: 'orders', key: '/careless/orders/broken', problem },
+    ]);
   });
 });
 
