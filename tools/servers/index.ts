@@ -5,6 +5,7 @@ export { DnsmasqServer } from './dns-masq.ts';
 export { DnsServer } from './dns-server.ts';
 export { etcdServers } from './etcd-binaries.ts';
 export { EtcdCluster } from './etcd-cluster.ts';
+export { EtcdLearner } from './etcd-learner.ts';
 export { EtcdServer, prefixRange, type EtcdServerOptions } from './etcd-server.ts';
 export { KubernetesApi, KubernetesServer } from './kubernetes-server.ts';
 export { PrometheusServer } from './prometheus-server.ts';

@@ -21,7 +21,14 @@ import {
   type IWatchRequest,
   type IWatchResponse,
 } from 'etcd3';
-import { etcdError, isLeaderless, isStaleToken, isUnreachable, type ErrorSource } from './etcd-errors.ts';
+import {
+  etcdError,
+  isLeaderless,
+  isOfMember,
+  isStaleToken,
+  isUnreachable,
+  type ErrorSource,
+} from './etcd-errors.ts';
 import { KeepAliveStream } from './keep-alive-stream.ts';
 import { Link, type ServiceName } from './link.ts';
 import { Login } from './login.ts';
@@ -228,11 +235,13 @@ export class Connection {
   async #attempts<T>(progress: Progress, work: (link: Link, how: How) => Promise<T>): Promise<T> {
     const { clock, rng, endpoints } = this.#options;
     const { signal } = progress;
+    let usedSince = 0;
     let lostLinks = 0;
     let hasNewToken = false;
     for (;;) {
       const link = await this.#connected();
       signal.throwIfAborted();
+      if (link !== progress.link) usedSince = clock.monotonic();
       progress.link = link;
       const attempt = this.#attempt(link, signal);
       let token = '';
@@ -251,9 +260,9 @@ export class Connection {
         } else if (isStaleToken(error) && this.#login !== undefined && !hasNewToken) {
           hasNewToken = true;
           this.#login.forget(token);
-        } else if (isLeaderless(error)) {
+        } else if (isLeaderless(error) && !this.#isCutOff(usedSince)) {
           await sleep(clock, 50 + 100 * rng(), { signal });
-        } else if (!link.isOpen || isUnreachable(error)) {
+        } else if (!link.isOpen || isUnreachable(error) || isOfMember(error)) {
           this.drop(link, error);
           lostLinks += 1;
           if (lostLinks > endpoints.length) throw error;
@@ -262,6 +271,12 @@ export class Connection {
         attempt.end();
       }
     }
+  }
+
+  /** Members elect a leader in less: one that still knows of none may have no way to the others, which have one. */
+  #isCutOff(askedSince: number): boolean {
+    const { clock, timeoutMs, endpoints } = this.#options;
+    return endpoints.length > 1 && clock.monotonic() - askedSince > 0.4 * timeoutMs;
   }
 
   /**

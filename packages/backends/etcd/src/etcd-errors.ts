@@ -39,6 +39,10 @@ export const isLeaderless = (error: unknown): boolean =>
   isOfServer(error) &&
   /no leader|leader changed|not leader|request timed out|server stopped/.test(wordsOf(error));
 
+/** Another member may answer: this one has no leader, or has no voice yet. */
+export const isOfMember = (error: unknown): boolean =>
+  isLeaderless(error) || /not supported for learner/.test(wordsOf(error));
+
 /** The token has run out, or was given for rights that have changed since, or there was none before. */
 export const isStaleToken = (error: unknown): boolean =>
   /invalid auth token|revision of auth store is old|user name is empty/.test(wordsOf(error));
@@ -49,7 +53,7 @@ export const isUnknownLease = (error: unknown): boolean => /requested lease not 
 export const isOfOneOperation = (error: unknown): boolean =>
   [status.PERMISSION_DENIED, status.INVALID_ARGUMENT].some((code) => code === codeOf(error));
 
-const isOfServer = (error: unknown): boolean => wordsOf(error).includes('etcdserver: ');
+export const isOfServer = (error: unknown): boolean => wordsOf(error).includes('etcdserver: ');
 
 const codeOf = (error: unknown): unknown => Reflect.get(Object(error), 'code');
 

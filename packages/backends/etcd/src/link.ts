@@ -10,6 +10,7 @@ import {
 import { onAbort, type Clock } from '@sd/core';
 import { Host } from 'etcd3/lib/connection-pool.js';
 import type { Services } from 'etcd3';
+import { isOfServer } from './etcd-errors.ts';
 
 export interface LinkOptions {
   readonly endpoint: string;
@@ -131,7 +132,7 @@ export class Link {
       const call = send.call(client, payload, metadata, {}, (error, answer) => {
         forget();
         this.#pending.delete(giveUp);
-        if (error === null || !notAnswers.has(error.code)) this.heard();
+        if (error === null || !notAnswers.has(error.code) || isOfServer(error)) this.heard();
         if (error === null) resolve(answer);
         else reject(error);
       });
@@ -200,7 +201,7 @@ type UnaryMethod<T> = (
 const asError = (reason: unknown): Error =>
   reason instanceof Error ? reason : new Error(String(reason), { cause: reason });
 
-/** Made by gRPC itself: cancelled, deadline exceeded, unavailable. */
+/** Made by gRPC itself, unless they say otherwise: cancelled, deadline exceeded, unavailable. */
 const notAnswers = new Set([1, 4, 14]);
 
 const channelOptions = {

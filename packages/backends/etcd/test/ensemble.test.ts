@@ -1,7 +1,7 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { eventually } from '@sd/testkit';
-import { EtcdCluster, requireServer } from '../../../../tools/servers/index.ts';
-import { ids, instance, openBackend, openView } from './open-backend.ts';
+import { EtcdCluster, EtcdLearner, requireServer } from '../../../../tools/servers/index.ts';
+import { ids, instance, openBackend, openServer, openView } from './open-backend.ts';
 
 describe.skipIf(!requireServer('etcd'))('three members', { timeout: 20_000 }, () => {
   let cluster: EtcdCluster;
@@ -76,5 +76,34 @@ describe.skipIf(!requireServer('etcd'))('three members', { timeout: 20_000 }, ()
     const provider = openBackend({ endpoints: first?.url });
     await eventually(() => provider.register(instance(1, 'quorum'), { ttl: 60_000 }), { timeoutMs: 10_000 });
     await view.shows((seen) => ids(seen).join() === 'quorum-1', 10_000);
+  });
+
+  it('leave one without a leader: another endpoint is used within the limit of the same request', async () => {
+    const [first, ...others] = cluster.nodes;
+    const second = await openServer(); // as the others have it, whom the first is cut off from
+    const alone = openBackend({ endpoints: first?.url });
+    await alone.listServices();
+    for (const node of others) node.freeze();
+    await eventually(() => expect(alone.listServices()).rejects.toThrow('no leader'), { timeoutMs: 10_000 });
+
+    const endpoints = [first?.url ?? '', second.url];
+    const backend = openBackend({ endpoints, rng: () => 0.4, timeoutMs: 3_000 });
+    expect(await backend.listServices()).toEqual([]);
+    for (const node of others) node.thaw();
+    await cluster.waitUntilOk();
+  });
+});
+
+describe.skipIf(!requireServer('etcd'))('a member that only learns yet', { timeout: 20_000 }, () => {
+  it('is left for another endpoint at once', async () => {
+    const server = await openServer();
+    const learner = await EtcdLearner.startBeside(server);
+    onTestFinished(() => learner.stop());
+    const alone = openBackend({ endpoints: learner.url });
+    await expect(alone.listServices()).rejects.toThrow('not supported for learner');
+
+    const backend = openBackend({ endpoints: [learner.url, server.url], rng: () => 0.4 });
+    await backend.register(instance(1), { ttl: 60_000 });
+    expect(ids(await backend.getInstances('orders'))).toEqual(['orders-1']);
   });
 });
