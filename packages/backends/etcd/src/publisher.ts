@@ -61,7 +61,7 @@ export class Publisher {
       try {
         await this.#put(own, Math.ceil(ttl / 1_000));
       } catch (error) {
-        if (before === undefined) this.#current.delete(key);
+        if (before === undefined || before.held?.isLost === true) this.#current.delete(key);
         else this.#current.set(key, before);
         throw error;
       }
@@ -96,8 +96,12 @@ export class Publisher {
   /** For {@link OwnKey}. */
   async remove(own: OwnKey): Promise<void> {
     await this.#inOrder(own.key, async () => {
-      await this.#whereOurs(own, { request_delete_range: oneKey(own.key) }, () => undefined);
-    }).finally(() => this.#forget(own));
+      try {
+        await this.#whereOurs(own, { request_delete_range: oneKey(own.key) }, () => undefined);
+      } finally {
+        this.#forget(own); // before the next of this key is put, which would take it for one that still lives
+      }
+    });
   }
 
   close(): void {

@@ -158,6 +158,49 @@ describe.skipIf(!requireServer('etcd'))('what etcd may do', { timeout: 20_000 },
     expect(held.lost.aborted).toBe(false);
   });
 
+  it('takes what is registered right after its release, and does not say so: nothing stays that nobody holds', async () => {
+    const server = await openServer();
+    const proxy = await openProxy(server);
+    const backend = openBackend({ endpoints: urlOf(proxy), timeoutMs: 500 });
+    const [first] = await Promise.all([1, 2].map((n) => backend.register(instance(n), { ttl: 3_000 })));
+    await proxy.set({ latencyMs: 100 });
+    const releasing = first?.release();
+    const refused = expect(backend.register(instance(1), { ttl: 3_000 })).rejects.toThrow(
+      BackendUnavailableError,
+    );
+    await releasing;
+    await proxy.set({ blackHole: 'to-client' }); // the next registration is on its way
+    await refused;
+    await proxy.heal();
+
+    const other = openBackend({ endpoints: server.url });
+    await eventually(async () => expect(ids(await other.getInstances('orders'))).toEqual(['orders-2']), {
+      timeoutMs: 8_000,
+    });
+  });
+
+  it('takes what is registered while its predecessor is deleted, and does not say so: nothing stays that nobody holds', async () => {
+    const server = await openServer();
+    const proxy = await openProxy(server);
+    const backend = openBackend({ endpoints: urlOf(proxy), timeoutMs: 800 });
+    const [first] = await Promise.all([1, 2].map((n) => backend.register(instance(n), { ttl: 3_000 })));
+    await openWatch(backend); // the guards of keys watch by then
+    await proxy.set({ latencyMs: 200 });
+    const refused = expect(backend.register(instance(1), { ttl: 3_000 })).rejects.toThrow(
+      BackendUnavailableError,
+    );
+    await server.delete('/sd/orders/orders-1');
+    await eventually(() => expect(first?.lost.aborted).toBe(true));
+    await proxy.set({ blackHole: 'to-client' });
+    await refused;
+    await proxy.heal();
+
+    const other = openBackend({ endpoints: server.url });
+    await eventually(async () => expect(ids(await other.getInstances('orders'))).toEqual(['orders-2']), {
+      timeoutMs: 8_000,
+    });
+  });
+
   it('takes a request that was given up after its successor: the successor wins, or is lost and knows it', async () => {
     const server = await openServer();
     const backend = openBackend({ endpoints: server.url, timeoutMs: 300 });
