@@ -11,7 +11,8 @@ export interface ChaosStore extends AsyncDisposable {
   /** Resolves when it serves again. */
   start(options: { readonly keepData: boolean }): Promise<void>;
   freeze(): Promise<void> | void;
-  thaw(): void;
+  /** Resolves when it serves again. */
+  thaw(): Promise<void> | void;
   /** Puts these instances into the store, and no others, where instances do not do that themselves. */
   publish?(entries: readonly PublishedEntry[]): Promise<void>;
 }

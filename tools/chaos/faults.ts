@@ -79,7 +79,7 @@ class Perpetrator {
         return this.#during(fault, ['store'], async () => {
           await store.freeze();
           await wait(fault.forMs);
-          store.thaw();
+          await store.thaw();
         });
       case 'jump-clock': {
         const victim = fleet.find(fault.link); // all may just be gone, in a scale to zero

@@ -1,13 +1,25 @@
 import type { DiscoveryBackend, RegistryBackend } from '@sd/core';
+import type { RedisConnectionOptions } from '@sd/redis';
 import { pace, service } from './pace.ts';
 
 /** Where a store is, as a process that uses it is told. */
 export type StorePlace =
   | { readonly store: RegistryStoreName; readonly addresses: readonly Address[] }
+  | { readonly store: 'redis-cluster'; readonly nodes: readonly Address[]; readonly natMap: NatMap }
+  | {
+      readonly store: 'redis-sentinel';
+      /** Of the master. */
+      readonly name: string;
+      readonly sentinels: readonly Address[];
+      readonly natMap: NatMap;
+    }
   | { readonly store: 'kubernetes' | 'dns'; readonly addresses: readonly Address[] }
   | { readonly store: 'static'; readonly file: string };
 
 export type RegistryStoreName = 'redis' | 'etcd' | 'consul' | 'zookeeper';
+
+/** Where to find the servers that others name by their own addresses. */
+type NatMap = Readonly<Record<string, Address>>;
 
 export interface Address {
   readonly host: string;
@@ -19,10 +31,22 @@ export const kubernetesToken = 'readertoken';
 export const dnsName = `_${service}._tcp.test`;
 
 export async function openRegistry(place: StorePlace): Promise<RegistryBackend> {
-  const { store } = place;
-  if (store === 'static' || store === 'dns' || store === 'kubernetes')
-    throw new Error(`Nobody registers in ${store}`);
-  return openStore[store](place.addresses);
+  switch (place.store) {
+    case 'static':
+    case 'dns':
+    case 'kubernetes':
+      throw new Error(`Nobody registers in ${place.store}`);
+    case 'redis-cluster': {
+      const { nodes, natMap } = place;
+      return openRedis({ cluster: { nodes, options: { natMap } } });
+    }
+    case 'redis-sentinel': {
+      const { name, sentinels, natMap } = place;
+      return openRedis({ redis: { name, sentinels: [...sentinels], natMap } });
+    }
+    default:
+      return openStore[place.store](place.addresses);
+  }
 }
 
 export async function openDiscovery(place: StorePlace): Promise<DiscoveryBackend> {
@@ -57,11 +81,7 @@ export async function openDiscovery(place: StorePlace): Promise<DiscoveryBackend
 const openStore: Readonly<
   Record<RegistryStoreName, (addresses: readonly Address[]) => Promise<RegistryBackend>>
 > = {
-  redis: async ([at]) => {
-    const { RedisBackend } = await import('@sd/redis');
-    const url = `redis://${at === undefined ? '' : textOf(at)}`;
-    return new RedisBackend({ url, timeoutMs: pace.timeoutMs, pollMs: pace.pollMs });
-  },
+  redis: ([at]) => openRedis({ url: `redis://${at === undefined ? '' : textOf(at)}` }),
   etcd: async (addresses) => {
     const { EtcdBackend } = await import('@sd/etcd');
     const endpoints = addresses.map((address) => `http://${textOf(address)}`);
@@ -79,5 +99,10 @@ const openStore: Readonly<
     return new ZooKeeperBackend({ connectionString, timeoutMs: pace.timeoutMs });
   },
 };
+
+async function openRedis(which: RedisConnectionOptions): Promise<RegistryBackend> {
+  const { RedisBackend } = await import('@sd/redis');
+  return new RedisBackend({ ...which, timeoutMs: pace.timeoutMs, pollMs: pace.pollMs });
+}
 
 const textOf = ({ host, port }: Address): string => `${host}:${port}`;

@@ -8,7 +8,9 @@ import {
   type TestServer,
 } from '../servers/index.ts';
 import type { ChaosStore, StoreTraits } from './chaos-store.ts';
+import { inGroup, type Group } from './group-store.ts';
 import type { Address, RegistryStoreName } from './places.ts';
+import { redisClusterStore, redisSentinelStore } from './redis-group-stores.ts';
 
 const faults = { kill: true, wipe: true, freeze: true, links: true };
 
@@ -18,29 +20,27 @@ export const registryStores = {
   etcd: store('etcd', () => EtcdServer.start()),
   consul: store('consul', () => ConsulServer.start()),
   zookeeper: store('zookeeper', () => ZooKeeperServer.start()),
+  'redis-cluster': redisClusterStore,
+  'redis-sentinel': redisSentinelStore,
   'etcd-cluster': cluster('etcd', () => EtcdCluster.start()),
   'zookeeper-ensemble': cluster('zookeeper', () => ZooKeeperEnsemble.start()),
 } as const;
 
-function store(
-  name: RegistryStoreName,
-  start: () => Promise<TestServer & { readonly host: string; readonly port: number }>,
-): StoreTraits {
+function store(name: RegistryStoreName, start: () => Promise<TestServer & Address>): StoreTraits {
   return {
     needs: name,
     faults,
     saysStale: true,
     start: async () => {
-      const server = await start();
-      return inServer(name, server, [{ host: server.host, port: server.port }]);
+      return inServer(name, await start());
     },
   };
 }
 
-function inServer(store: RegistryStoreName, server: TestServer, addresses: readonly Address[]): ChaosStore {
+function inServer(store: RegistryStoreName, server: TestServer & Address): ChaosStore {
   return {
-    addresses,
-    placeAt: (at) => ({ store, addresses: at }),
+    addresses: [{ host: server.host, port: server.port }],
+    placeAt: (addresses) => ({ store, addresses }),
     kill: () => server.kill(),
     start: (options) => server.start(options),
     freeze: () => server.freeze(),
@@ -49,12 +49,12 @@ function inServer(store: RegistryStoreName, server: TestServer, addresses: reado
   };
 }
 
-interface Cluster extends TestServer {
-  readonly nodes: readonly (TestServer & Address)[];
+interface Cluster extends Group {
+  readonly nodes: readonly Address[];
   leader(): Promise<TestServer>;
 }
 
-/** Of several servers, of which the leader is killed or frozen; only to lose the data all of them are. */
+/** Of several servers, any of which serves. */
 function cluster(name: 'etcd' | 'zookeeper', start: () => Promise<Cluster>): StoreTraits {
   return {
     needs: name,
@@ -62,29 +62,10 @@ function cluster(name: 'etcd' | 'zookeeper', start: () => Promise<Cluster>): Sto
     saysStale: false, // another one takes over
     start: async () => {
       const servers = await start();
-      let leader = await servers.leader();
-      const whole = inServer(
-        name,
-        servers,
-        servers.nodes.map(({ host, port }) => ({ host, port })),
-      );
-      return {
-        ...whole,
-        async kill() {
-          leader = await servers.leader();
-          await leader.kill();
-        },
-        async start({ keepData }) {
-          if (keepData) return leader.start();
-          await servers.kill();
-          await servers.start({ keepData });
-        },
-        async freeze() {
-          leader = await servers.leader();
-          leader.freeze();
-        },
-        thaw: () => leader.thaw(),
-      };
+      return inGroup(servers, () => servers.leader(), {
+        addresses: servers.nodes.map(({ host, port }) => ({ host, port })),
+        placeAt: (addresses) => ({ store: name, addresses }),
+      });
     },
   };
 }

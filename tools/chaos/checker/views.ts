@@ -112,7 +112,8 @@ export const viewsSayStale: Invariant = {
   violations: (facts, { saysStale }) =>
     facts.consumers.flatMap((consumer) => {
       const troubles = troublesOf(facts, consumer.who);
-      const silent = saysStale ? troubles.flatMap((trouble) => unnoticed(facts, consumer, trouble)) : [];
+      const noticed = troubles.filter(({ of }) => saysStale || of !== 'store');
+      const silent = noticed.flatMap((trouble) => unnoticed(facts, consumer, trouble));
       const groundless = consumer.views
         .filter(({ from, state }) => state === 'stale' && from > facts.begunAt && from < facts.overAt)
         .filter(

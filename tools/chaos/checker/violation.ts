@@ -18,6 +18,6 @@ export interface Invariant {
 }
 
 export interface CheckOptions {
-  /** Whether views of this store say that they are stale while it is away. */
+  /** Whether views of this store say that they are stale while it is away; they do where only their way to it is. */
   readonly saysStale: boolean;
 }

@@ -200,6 +200,11 @@ describe('the checker', () => {
     expect(broken(make())).toEqual([name]),
   );
 
+  it('finds that a view does not say that it is stale while it is cut off from a store of several servers', () => {
+    const history = new MadeHistory().fault('cut-off', 'consumer-1.1', 5_000, 9_000);
+    expect(check(history.events, { saysStale: false }).violations).toHaveLength(1);
+  });
+
   it('tells who it was, when, and what', () => {
     const history = new MadeHistory().failedCall(5_000, 5_100);
     expect(check(history.events, { saysStale: true }).violations).toEqual([

@@ -19,7 +19,7 @@ const seeds: Readonly<Partial<Record<StoreName, number>>> = {
   static: 2_392,
 };
 
-/** The others take three servers each: `npm run chaos` has them too. */
+/** The others take three servers or more each: `npm run chaos` has them too. */
 const single = storeNames.filter((name) => name in seeds && canRun(name));
 
 let bundle: Bundle;
