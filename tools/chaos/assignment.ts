@@ -9,6 +9,8 @@ export interface Assignment {
   readonly seed: number;
   /** Where a provider listens. */
   readonly port: number;
+  /** Where a consumer finds providers. */
+  readonly wayHost: string;
 }
 
 /** What it is told later. */

@@ -4,6 +4,7 @@ import { subscribe } from 'node:diagnostics_channel';
 import { seededRng, type ServiceView } from '@sd/core';
 import { setTimeout as wait } from 'node:timers/promises';
 import { MemberProgram } from './member-program.ts';
+import { OwnWay } from './own-way.ts';
 import { pace, service } from './pace.ts';
 import { openDiscovery } from './places.ts';
 
@@ -23,7 +24,8 @@ const discovery = new DiscoveryClient({
   },
   rng: seededRng(assignment.seed),
 });
-const orders = new ServiceClient({ service, discovery });
+const transport = () => new OwnWay(assignment.wayHost);
+const orders = new ServiceClient({ service, discovery, transport });
 
 let viewed = '';
 telemetry.snapshot.subscribe(({ view }) => see(view));

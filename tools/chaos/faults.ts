@@ -1,8 +1,9 @@
 import { setTimeout as wait } from 'node:timers/promises';
+import type { Faults } from '@sd/testkit';
 import type { ChaosStore } from './chaos-store.ts';
 import type { Fleet } from './fleet.ts';
 import type { HistoryWriter } from './history.ts';
-import { describeFault, providerCount, resourcesOf, type Fault, type Step } from './schedule.ts';
+import { describeFault, providerPlaces, resourcesOf, type Fault, type Step } from './schedule.ts';
 
 export interface FaultsOptions {
   readonly store: ChaosStore;
@@ -81,6 +82,18 @@ class Perpetrator {
           await wait(fault.forMs);
           await store.thaw();
         });
+      case 'cut-call':
+      case 'slow-call': {
+        const { provider, consumers } = fault;
+        const victim = fleet.find({ role: 'provider', place: provider }); // all may just be gone here, too
+        const targets =
+          victim === undefined ? [] : [victim.who, ...consumers.map((place) => `consumer-${place}`)];
+        return this.#during(fault, targets, async () => {
+          await victim?.disturbCalls(consumers, faultsOf(fault));
+          await wait(fault.forMs);
+          await victim?.disturbCalls(consumers, {});
+        });
+      }
       case 'jump-clock': {
         const victim = fleet.find(fault.link); // all may just be gone, in a scale to zero
         return this.#during(fault, victim === undefined ? [] : [victim.who], async () =>
@@ -89,10 +102,10 @@ class Perpetrator {
       }
       case 'deploy':
         return this.#during(fault, [], async () => {
-          for (const place of places) await fleet.replace(place);
+          for (const place of providerPlaces) await fleet.replace(place);
         });
       case 'scale-up': {
-        const added = Array.from({ length: fault.by }, (_, index) => providerCount + 1 + index);
+        const added = Array.from({ length: fault.by }, (_, index) => providerPlaces.length + 1 + index);
         return this.#during(fault, [], async () => {
           await Promise.all(added.map((place) => fleet.startProvider(place)));
           await wait(fault.forMs);
@@ -101,9 +114,9 @@ class Perpetrator {
       }
       case 'scale-to-zero':
         return this.#during(fault, [], async () => {
-          await Promise.all(places.map((place) => fleet.drain(place)));
+          await Promise.all(providerPlaces.map((place) => fleet.drain(place)));
           await wait(fault.forMs);
-          await Promise.all(places.map((place) => fleet.startProvider(place)));
+          await Promise.all(providerPlaces.map((place) => fleet.startProvider(place)));
         });
       default:
         return this.#disturb(fault);
@@ -142,6 +155,8 @@ class Perpetrator {
   }
 }
 
-type LinkFault = Extract<Fault, { readonly name: 'cut-off' | 'refuse' | 'reset' | 'slow-link' }>;
+const faultsOf = (fault: CallFault): Faults =>
+  fault.name === 'cut-call' ? { blackHole: fault.direction } : { latencyMs: fault.latencyMs };
 
-const places = Array.from({ length: providerCount }, (_, index) => index + 1);
+type CallFault = Extract<Fault, { readonly name: 'cut-call' | 'slow-call' }>;
+type LinkFault = Extract<Fault, { readonly name: 'cut-off' | 'refuse' | 'reset' | 'slow-link' }>;

@@ -5,7 +5,7 @@ import type { HistoryWriter, Role } from './history.ts';
 import { Member } from './member.ts';
 import { pace } from './pace.ts';
 import type { Publisher } from './publisher.ts';
-import { consumerCount, providerCount, type Link } from './schedule.ts';
+import { consumerPlaces, providerPlaces, type Link } from './schedule.ts';
 
 export interface FleetOptions {
   readonly store: ChaosStore;
@@ -31,8 +31,8 @@ export class Fleet {
   }
 
   async start(): Promise<void> {
-    const providers = Array.from({ length: providerCount }, (_, index) => this.startProvider(index + 1));
-    const consumers = Array.from({ length: consumerCount }, (_, index) => this.startConsumer(index + 1));
+    const providers = providerPlaces.map((place) => this.startProvider(place));
+    const consumers = consumerPlaces.map((place) => this.startConsumer(place));
     await Promise.all([...providers, ...consumers]);
   }
 
@@ -108,6 +108,7 @@ export class Fleet {
       historyFile,
       seed: seed * 1_000 + place * 100 + life + (role === 'consumer' ? 50 : 0),
       port,
+      wayHosts: role === 'consumer' ? [wayHostOf(place)] : consumerPlaces.map(wayHostOf),
       addresses: store.addresses,
       placeAt: (addresses) => store.placeAt(addresses),
       onNotice: (notice) => {
@@ -120,6 +121,12 @@ export class Fleet {
     throw new Error('The fleet was killed');
   }
 }
+
+/**
+ * At which address of this machine consumers in a place find all providers, each at its own port: a proxy listens there for
+ * each, so that some can be cut off from somebody whom others reach. On Linux all of 127.0.0.0/8 is this machine.
+ */
+const wayHostOf = (place: number): string => `127.0.1.${place}`;
 
 /** What a process may take to leave; one that is still there is killed, and found by the checker. */
 const drainLimitMs = pace.drainMs + 6_000;

@@ -71,7 +71,7 @@ export interface FaultEvent {
   readonly number: number;
   readonly phase: 'begins' | 'ends';
   readonly fault: FaultName;
-  /** Names of processes, or `store`. */
+  /** Names of processes, or `store`; of calls, a provider and the places of consumers: `consumer-1`. */
   readonly targets: readonly string[];
   /** For people to read. */
   readonly text: string;
@@ -89,6 +89,8 @@ export type FaultName =
   | 'refuse'
   | 'reset'
   | 'slow-link'
+  | 'cut-call'
+  | 'slow-call'
   | 'jump-clock'
   | 'deploy'
   | 'scale-up'

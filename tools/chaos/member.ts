@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { FaultProxy, networkOf, type Network } from '@sd/testkit';
+import { FaultProxy, networkOf, type Faults, type Network } from '@sd/testkit';
 import { onProcessEnd } from '../servers/exit-cleanup.ts';
 import { endingWithParent } from '../servers/server-process.ts';
 import type { Assignment, Notice, Order } from './assignment.ts';
@@ -16,19 +16,23 @@ export interface MemberOptions {
   readonly historyFile: string;
   readonly seed: number;
   readonly port: number;
+  /** Where a provider is to be found by consumers in each place; of a consumer that of its own. */
+  readonly wayHosts: readonly string[];
   /** Where the store is; the member reaches it through proxies of its own. */
   readonly addresses: readonly Address[];
   readonly placeAt: (addresses: readonly Address[]) => StorePlace;
   readonly onNotice?: (notice: Notice['notice']) => void;
 }
 
-/** A process of a run, with a network of its own between it and the store. */
+/** A process of a run, with a network of its own between it and the store, and another for those who call it. */
 export class Member {
   readonly who: string;
   readonly port: number;
   readonly network: Network;
   readonly #child: ChildProcess;
   readonly #proxies: readonly FaultProxy[];
+  /** To a provider, from consumers in each place. */
+  readonly #ways: readonly FaultProxy[];
   readonly #history: HistoryWriter;
   readonly #forget: () => void;
   readonly #exited: Promise<void>;
@@ -36,19 +40,24 @@ export class Member {
   #isKilled = false;
 
   static async start(options: MemberOptions): Promise<Member> {
-    const proxies = await Promise.all(options.addresses.map((address) => FaultProxy.listen(address)));
-    return new Member(options, proxies);
+    const { addresses, role, port, wayHosts } = options;
+    const proxies = await Promise.all(addresses.map((address) => FaultProxy.listen(address)));
+    const hosts = role === 'provider' ? wayHosts : [];
+    const target = { host: '127.0.0.1', port };
+    const ways = await Promise.all(hosts.map((host) => FaultProxy.listen(target, { host, port })));
+    return new Member(options, proxies, ways);
   }
 
-  private constructor(options: MemberOptions, proxies: readonly FaultProxy[]) {
-    const { who, port, history, historyFile, seed, placeAt } = options;
+  private constructor(options: MemberOptions, proxies: readonly FaultProxy[], ways: readonly FaultProxy[]) {
+    const { who, port, history, historyFile, seed, placeAt, wayHosts } = options;
     this.who = who;
     this.port = port;
     this.network = networkOf(proxies);
     this.#proxies = proxies;
+    this.#ways = ways;
     this.#history = history;
     const place = placeAt(proxies.map((proxy) => ({ host: proxy.host, port: proxy.port })));
-    const assignment: Assignment = { who, historyFile, place, seed, port };
+    const assignment: Assignment = { who, historyFile, place, seed, port, wayHost: wayHosts[0] ?? '' };
     history.write({ kind: 'spawned', role: options.role }, who);
     const line = [process.execPath, options.program, JSON.stringify(assignment)] as const;
     const [command, ...args] = endingWithParent(line); // also one that is frozen
@@ -111,6 +120,12 @@ export class Member {
     this.#send({ order: 'jump-clock', byMs });
   }
 
+  /** What is wrong from now on with the ways to it from these places. They end with it. */
+  async disturbCalls(consumers: readonly number[], faults: Faults): Promise<void> {
+    if (!this.isRunning) return;
+    await Promise.all(consumers.flatMap((place) => this.#ways[place - 1]?.set(faults) ?? []));
+  }
+
   /** It leaves as in a rolling deploy. Resolves when it has ended, by itself or by force. */
   async drain(withinMs: number): Promise<void> {
     this.#history.write({ kind: 'told', to: 'drain' }, this.who);
@@ -136,7 +151,7 @@ export class Member {
   }
 
   async #close(): Promise<void> {
-    await Promise.all(this.#proxies.map((proxy) => proxy.close()));
+    await Promise.all([...this.#proxies, ...this.#ways].map((proxy) => proxy.close()));
   }
 
   #send(order: Order): void {

@@ -3,8 +3,8 @@ import type { StoreTraits } from './chaos-store.ts';
 import type { FaultName } from './history.ts';
 import { pace } from './pace.ts';
 
-export const providerCount = 3;
-export const consumerCount = 2;
+export const providerPlaces = [1, 2, 3] as const;
+export const consumerPlaces = [1, 2] as const;
 
 /** What goes wrong when, from the first moment of the schedule on, in milliseconds. */
 export interface Step {
@@ -30,15 +30,33 @@ export type Fault =
       readonly name: 'cut-off';
       readonly link: Link;
       readonly forMs: number;
-      readonly direction: 'both' | 'to-server' | 'to-client';
+      readonly direction: Direction;
     }
   | { readonly name: 'refuse'; readonly link: Link; readonly forMs: number }
   | { readonly name: 'reset'; readonly link: Link }
   | { readonly name: 'slow-link'; readonly link: Link; readonly forMs: number; readonly latencyMs: number }
+  | {
+      readonly name: 'cut-call';
+      readonly provider: number;
+      /** Those in these places do not reach it. */
+      readonly consumers: readonly number[];
+      readonly forMs: number;
+      readonly direction: Direction;
+    }
+  | {
+      readonly name: 'slow-call';
+      readonly provider: number;
+      readonly consumers: readonly number[];
+      readonly forMs: number;
+      readonly latencyMs: number;
+    }
   | { readonly name: 'jump-clock'; readonly link: Link; readonly byMs: number }
   | { readonly name: 'deploy' }
   | { readonly name: 'scale-up'; readonly by: number; readonly forMs: number }
   | { readonly name: 'scale-to-zero'; readonly forMs: number };
+
+/** In which nothing gets through. */
+type Direction = 'both' | 'to-server' | 'to-client';
 
 /** A process by its place: who is there when the fault begins. */
 export interface Link {
@@ -86,6 +104,8 @@ function kindsFor({ kill, wipe, freeze, links }: StoreTraits['faults']): Weights
     ['deploy', 2],
     ['scale-up', 2],
     ['scale-to-zero', 1],
+    ['cut-call', 4],
+    ['slow-call', 2],
     ['kill-store', kill ? 4 : 0],
     ['wipe-store', wipe ? 3 : 0],
     ['freeze-store', freeze ? 4 : 0],
@@ -134,16 +154,19 @@ class Draw {
       case 'wipe-store':
       case 'freeze-store':
         return { name, forMs: this.#duration() };
-      case 'cut-off': {
-        const direction = (['both', 'to-server', 'to-client'] as const)[this.whole(0, 3)] ?? 'both';
-        return { name, link: this.#link(), forMs: this.#duration(), direction };
-      }
+      case 'cut-off':
+        return { name, link: this.#link(), forMs: this.#duration(), direction: this.#direction() };
       case 'refuse':
         return { name, link: this.#link(), forMs: this.#duration() };
       case 'reset':
         return { name, link: this.#link() };
       case 'slow-link':
         return { name, link: this.#link(), forMs: this.#duration(), latencyMs: this.whole(20, 200) };
+      case 'cut-call':
+        return { name, ...this.#callWay(), forMs: this.#duration(), direction: this.#direction() };
+      case 'slow-call':
+        // There and back it stays below the timeout of an attempt, so nothing may fail for it.
+        return { name, ...this.#callWay(), forMs: this.#duration(), latencyMs: this.whole(20, 150) };
       case 'jump-clock':
         return { name, link: this.#link(), byMs: (this.#rng() < 0.5 ? -1 : 1) * this.whole(1, 60) * 60_000 };
       case 'deploy':
@@ -161,11 +184,21 @@ class Draw {
   }
 
   #provider(): number {
-    return this.whole(1, providerCount + 1);
+    return this.whole(1, providerPlaces.length + 1);
   }
 
   #consumer(): number {
-    return this.whole(1, consumerCount + 1);
+    return this.whole(1, consumerPlaces.length + 1);
+  }
+
+  #direction(): Direction {
+    return (['both', 'to-server', 'to-client'] as const)[this.whole(0, 3)] ?? 'both';
+  }
+
+  /** From all, or from one while the other still reaches it. */
+  #callWay() {
+    const consumers = this.#rng() < 0.5 ? consumerPlaces : [this.#consumer()];
+    return { provider: this.#provider(), consumers };
   }
 
   #link(): Link {
@@ -181,7 +214,6 @@ function collide(one: Step, other: Step): boolean {
 }
 
 export function resourcesOf(fault: Fault): readonly string[] {
-  const providers = Array.from({ length: providerCount }, (_, index) => `provider ${index + 1}`);
   switch (fault.name) {
     case 'kill-provider':
     case 'freeze-provider':
@@ -195,9 +227,12 @@ export function resourcesOf(fault: Fault): readonly string[] {
       return ['store'];
     case 'deploy':
     case 'scale-to-zero':
-      return [...providers, 'scale'];
+      return [...providerPlaces.map((place) => `provider ${place}`), 'scale'];
     case 'scale-up':
       return ['scale'];
+    case 'cut-call':
+    case 'slow-call':
+      return fault.consumers.map((place) => `way of consumer ${place} to provider ${fault.provider}`);
     case 'jump-clock':
       return [`clock of ${linkText(fault.link)}`];
     default:

@@ -18,8 +18,8 @@ export const stores: Readonly<Record<StoreName, StoreTraits>> = all;
 
 export const storeNames = Object.keys(stores) as readonly StoreName[]; // they are its keys
 
-/** Whether this machine has what it takes. */
+/** Whether this machine has what it takes: a server for it, and addresses for the ways of consumers. */
 export function canRun(name: StoreName): boolean {
   const { needs } = stores[name];
-  return needs === undefined || requireServer(needs);
+  return process.platform === 'linux' && (needs === undefined || requireServer(needs));
 }

@@ -1,6 +1,6 @@
 import { pace } from '../pace.ts';
 import { followedAt, troublesOf } from './affairs.ts';
-import { bounds } from './bounds.ts';
+import { bounds, busyMs } from './bounds.ts';
 import { overlaps, type Consumer, type Facts, type Interval, type Provider } from './facts.ts';
 import type { Invariant } from './violation.ts';
 
@@ -46,11 +46,11 @@ export const failuresHaveCodes: Invariant = {
 };
 
 /**
- * A call must not fail while somebody was there for all of it: alive, not frozen, in the view of its consumer as one that
- * takes requests, and not spared for what it or its predecessor at the same address did a moment ago. Right after a time
- * without anybody a call may fail that meets somebody dead: its retry is paid from a budget, which is then spent. And a call
- * whose consumer was frozen meanwhile may be past its deadline before it can look for the answer. A POST that may have been
- * done is not repeated.
+ * A call must not fail while somebody was there for all of it: alive, not frozen, not cut off from its consumer, in the view
+ * of that one as one that takes requests, and not spared for what it or its predecessor at the same address did a moment
+ * ago. Right after a time without anybody a call may fail that meets somebody dead: its retry is paid from a budget, which
+ * is then spent. And a call whose consumer was frozen meanwhile may be past its deadline before it can look for the answer.
+ * A POST that may have been done is not repeated.
  */
 export const callsSucceed: Invariant = {
   name: 'no call fails while a healthy provider can be reached',
@@ -98,10 +98,11 @@ export function isGoodFor(
   consumer: Consumer,
   { providers }: Facts,
 ): boolean {
-  const { port, listeningAt, goneAt, frozen } = provider;
+  const { who, port, listeningAt, goneAt, frozen } = provider;
   if (listeningAt > call.from || goneAt <= call.to) return false;
   const recently = { from: call.from - bounds.ejectedMs, to: call.to };
-  if (frozen.some((interval) => overlaps(interval, recently))) return false;
+  const cuts = consumer.cuts.filter((cut) => cut.provider === who);
+  if ([...frozen, ...cuts].some((interval) => overlaps(interval, recently))) return false;
   const hadAnother = providers.some(
     (other) =>
       other !== provider &&
@@ -166,3 +167,19 @@ export const loadIsReal: Invariant = {
 };
 
 const leastShare = 0.6;
+
+/** A black hole that answers come out of has shown nothing, either. */
+export const cutsAreReal: Invariant = {
+  name: 'nobody is answered by a provider that it is cut off from',
+  isTimed: true,
+  violations: ({ consumers, providers }) =>
+    consumers.flatMap(({ who, calls, cuts }) =>
+      cuts.flatMap(({ from, to, provider }) => {
+        const { port, goneAt = 0 } = providers.find((each) => each.who === provider) ?? {};
+        return calls
+          .filter(({ answeredBy }) => answeredBy !== undefined && answeredBy === port)
+          .filter((call) => call.from > from + busyMs && call.to < Math.min(to, goneAt))
+          .map(({ call, to: t }) => ({ t, who, text: `call ${call} was answered by ${provider}` }));
+      }),
+    ),
+};

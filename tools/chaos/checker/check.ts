@@ -5,6 +5,7 @@ import { busyMs } from './bounds.ts';
 import {
   callsKeepTheirDeadline,
   callsSucceed,
+  cutsAreReal,
   drainedAreLeftAlone,
   failuresHaveCodes,
   loadIsReal,
@@ -36,6 +37,7 @@ export const invariants: readonly Invariant[] = [
   processesEndWell,
   processesEndSoon,
   loadIsReal,
+  cutsAreReal,
 ];
 
 export interface Verdict {

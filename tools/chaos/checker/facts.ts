@@ -60,7 +60,13 @@ export interface Provider extends Process {
 export interface Consumer extends Process {
   readonly views: readonly View[];
   readonly frozen: readonly Interval[];
+  /** When its requests did not get to a provider, or answers not back. */
+  readonly cuts: readonly Cut[];
   readonly calls: readonly Call[];
+}
+
+export interface Cut extends Interval {
+  readonly provider: string;
 }
 
 export interface View extends Interval {
@@ -76,6 +82,8 @@ export interface Call extends Interval {
   /** Infinity: its caller waited for it. */
   readonly cancelledAt: number;
   readonly attempts: readonly { readonly t: number; readonly port: number; readonly as: string }[];
+  /** The port of who answered. */
+  readonly answeredBy: number | undefined;
   /** Undefined: it answered, or has not ended. */
   readonly failure: { readonly code: string | undefined; readonly text: string } | undefined;
 }
@@ -180,7 +188,21 @@ function consumerOf(who: string, own: readonly HistoryEvent[], history: readonly
   const views = seen.map(({ t, state, held, ports, serving }, index): View => {
     return { from: t, to: seen[index + 1]?.t ?? end, state, held, ports, serving };
   });
-  return { ...process, views, frozen: frozenOf(who, history, 'freeze-consumer'), calls: callsOf(own) };
+  return {
+    ...process,
+    views,
+    frozen: frozenOf(who, history, 'freeze-consumer'),
+    cuts: cutsOf(who, history),
+    calls: callsOf(own),
+  };
+}
+
+/** Whoever follows in the place of another has the same ways. */
+function cutsOf(who: string, history: readonly HistoryEvent[]): readonly Cut[] {
+  const place = who.slice(0, who.indexOf('.'));
+  return intervalsOf(history, ['cut-call'])
+    .filter(({ targets }) => targets.includes(place))
+    .flatMap(({ from, to, targets: [provider = ''] }) => ({ from, to, provider }));
 }
 
 function callsOf(own: readonly HistoryEvent[]): readonly Call[] {
@@ -209,6 +231,7 @@ function callsOf(own: readonly HistoryEvent[]): readonly Call[] {
         from: event.t,
         to: end?.t ?? Infinity,
         attempts: attempts.get(event.call) ?? [],
+        answeredBy: end?.kind === 'answered' ? end.port : undefined,
         failure: end?.kind === 'failed' ? end : undefined,
       },
     ];

@@ -64,6 +64,19 @@ describe('a history that is as it should be', () => {
     expect(broken(history)).toEqual([]);
   });
 
+  it('has calls of a consumer, and of the one after it, that failed while it reached nobody', () => {
+    const failed = () => cutOff(new MadeHistory()).failedCall(6_000, 8_000, 'ERR_SD_DEADLINE_EXCEEDED');
+    expect(broken(failed())).toEqual([]);
+    const later = failed().killedConsumer(1, 8_010, 900);
+    expect(broken(later.failedCall(9_300, 9_400, 'ERR_SD_CONNECTION', 'consumer-1.2'))).toEqual([]);
+  });
+
+  it('has a call that was sent to the same instance again when its consumer did not reach the third', () => {
+    const history = new MadeHistory().fault('cut-call', ['provider-3.1', 'consumer-1'], 4_900, 5_200);
+    history.call(5_000, { attempts: [first!, second!, first!], answered: 5_060 });
+    expect(broken(history)).toEqual([]);
+  });
+
   it('has calls that failed while nobody was there', () => {
     const history = new MadeHistory();
     history
@@ -84,6 +97,16 @@ function allFrozen(history: MadeHistory): MadeHistory {
   return history;
 }
 
+/** The first consumer reaches nobody for three seconds. */
+function cutOff(history: MadeHistory): MadeHistory {
+  for (const [index, who] of Object.keys(portOf).entries())
+    history.fault('cut-call', [who, 'consumer-1'], 5_000 + index, 8_000);
+  return history.without(
+    ({ kind, who, t }) =>
+      who === 'consumer-1.1' && ['call', 'attempt', 'answered'].includes(kind) && t > 4_990 && t < 8_000,
+  );
+}
+
 /** One planted violation for each. */
 const planted: Readonly<Record<string, () => MadeHistory>> = {
   'no process crashes or ends by itself': () =>
@@ -95,6 +118,9 @@ const planted: Readonly<Record<string, () => MadeHistory>> = {
       .plus(9_000, 'consumer-1.1', { kind: 'answered', call: 9_999, port: first! }),
 
   'no call fails while a healthy provider can be reached': () => new MadeHistory().failedCall(5_000, 5_100),
+
+  'nobody is answered by a provider that it is cut off from': () =>
+    new MadeHistory().fault('cut-call', ['provider-1.1', 'consumer-1'], 5_000, 9_000),
 
   'every failure has a code of its own': () =>
     allFrozen(new MadeHistory()).failedCall(5_100, 5_200, 'ECONNRESET'),
@@ -203,6 +229,38 @@ describe('the checker', () => {
   it('finds that a view does not say that it is stale while it is cut off from a store of several servers', () => {
     const history = new MadeHistory().fault('cut-off', 'consumer-1.1', 5_000, 9_000);
     expect(check(history.events, { saysStale: false }).violations).toHaveLength(1);
+  });
+
+  describe('finds that a call fails while a healthy provider can be reached:', () => {
+    const failed = ['no call fails while a healthy provider can be reached'];
+
+    it('by this consumer, while the other is cut off from everybody', () => {
+      const history = cutOff(new MadeHistory());
+      expect(broken(history.failedCall(6_000, 6_100, 'ERR_SD_CONNECTION', 'consumer-2.1'))).toEqual(failed);
+    });
+
+    it('another one than the one that it is cut off from', () => {
+      const history = new MadeHistory().fault('cut-call', ['provider-1.1', 'consumer-1'], 5_000, 5_700);
+      expect(broken(history.failedCall(5_100, 5_600))).toEqual(failed);
+    });
+
+    it('long after it was cut off', () => {
+      const history = cutOff(new MadeHistory()).failedCall(8_100 + bounds.ejectedMs, 14_000);
+      expect(broken(history)).toEqual(failed);
+    });
+
+    it('by slow ways', () => {
+      const history = new MadeHistory();
+      for (const [index, who] of Object.keys(portOf).entries())
+        history.fault('slow-call', [who, 'consumer-1'], 5_000 + index, 8_000);
+      expect(broken(history.failedCall(6_000, 6_100))).toEqual(failed);
+    });
+  });
+
+  it('finds that a call is sent to the same instance again though only others did not reach the third', () => {
+    const history = new MadeHistory().fault('cut-call', ['provider-3.1', 'consumer-2'], 4_900, 5_200);
+    history.call(5_000, { attempts: [first!, second!, first!], answered: 5_060 });
+    expect(broken(history)).toEqual(['a retry or hedge goes to another instance while there is one']);
   });
 
   it('tells who it was, when, and what', () => {

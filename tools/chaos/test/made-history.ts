@@ -49,11 +49,12 @@ export class MadeHistory {
 
   fault(
     fault: Extract<Happening, { readonly kind: 'fault' }>['fault'],
-    target: string,
+    target: string | readonly string[],
     from: number,
     to: number,
   ): this {
-    const event = { kind: 'fault', number: from, fault, targets: [target], text: fault } as const;
+    const targets = [target].flat();
+    const event = { kind: 'fault', number: from, fault, targets, text: fault } as const;
     return this.plus(from, 'harness', { ...event, phase: 'begins' }).plus(to, 'harness', {
       ...event,
       phase: 'ends',
@@ -81,10 +82,15 @@ export class MadeHistory {
     return this;
   }
 
-  failedCall(from: number, to: number, code: string | undefined = 'ERR_SD_CONNECTION'): this {
+  failedCall(
+    from: number,
+    to: number,
+    code: string | undefined = 'ERR_SD_CONNECTION',
+    who = 'consumer-1.1',
+  ): this {
     const call = 100_000 + from;
-    this.plus(from, 'consumer-1.1', { kind: 'call', call, method: 'GET' });
-    return this.plus(to, 'consumer-1.1', { kind: 'failed', call, code, text: 'it failed' });
+    this.plus(from, who, { kind: 'call', call, method: 'GET' });
+    return this.plus(to, who, { kind: 'failed', call, code, text: 'it failed' });
   }
 
   /** A consumer that is killed, and followed by another after so long. */
