@@ -1,4 +1,5 @@
 import type { requireServer } from '../servers/index.ts';
+import type { BadEntries } from './bad-entries.ts';
 import type { Address, StorePlace } from './places.ts';
 
 /** A store of a run, and what can be done to it. */
@@ -13,6 +14,7 @@ export interface ChaosStore extends AsyncDisposable {
   freeze(): Promise<void> | void;
   /** Resolves when it serves again. */
   thaw(): Promise<void> | void;
+  readonly badEntries: BadEntries;
   /** Puts these instances into the store, and no others, where instances do not do that themselves. */
   publish?(entries: readonly PublishedEntry[]): Promise<void>;
 }

@@ -48,8 +48,12 @@ const patienceMs = 2;
 const underWay = new Set<Promise<void>>();
 const leaving = new AbortController();
 void program.leaving.then(() => leaving.abort());
-// What no channel tells: how many instances are held back.
+// What no channel tells: how many entries are malformed, and how many instances held back.
+let malformed = 0;
 const look = setInterval(() => {
+  const { count, recent } = backend.malformed;
+  if (count !== malformed) history.write({ kind: 'malformed', count, problem: recent.at(-1)?.problem ?? '' });
+  malformed = count;
   const view = discovery.peek(service);
   if (view !== undefined) see(view);
 }, 250);

@@ -13,6 +13,10 @@ export const dnsStore: StoreTraits = {
 };
 
 function inServer(server: DnsServer): ChaosStore {
+  let instances: readonly RecordData[] = [];
+  const bad = new Map<string, RecordData>();
+  const write = (): void =>
+    server.set(dnsName, 'SRV', ...[...bad.values(), ...instances].map((data) => ({ data })));
   return {
     addresses: [{ host: server.host, port: server.port }],
     placeAt: (addresses) => ({ store: 'dns', addresses }),
@@ -23,14 +27,27 @@ function inServer(server: DnsServer): ChaosStore {
     async publish(entries) {
       const present = entries.filter(({ isLeaving }) => !isLeaving);
       for (const { name } of present) server.set(targetOf(name), 'A', { data: '127.0.0.1' });
-      const records = present.map(({ name, port }) => ({
-        data: { target: targetOf(name), port, priority: 0, weight: 1 },
-      }));
-      server.set(dnsName, 'SRV', ...records);
+      instances = present.map(({ name, port }) => recordOf(targetOf(name), port));
+      write();
+    },
+    badEntries: {
+      async write(key) {
+        server.set(targetOf(key), 'A', { data: '127.0.0.1' });
+        bad.set(key, recordOf(targetOf(key), 0));
+        write();
+      },
+      async remove(key) {
+        bad.delete(key);
+        write();
+      },
     },
     [Symbol.asyncDispose]: () => server.close(),
   };
 }
+
+type RecordData = ReturnType<typeof recordOf>;
+
+const recordOf = (target: string, port: number) => ({ target, port, priority: 0, weight: 1 });
 
 const serverFailure = 2;
 

@@ -1,5 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Faults } from '@sd/testkit';
+import { patient } from './bad-entries.ts';
 import type { ChaosStore } from './chaos-store.ts';
 import type { Fleet } from './fleet.ts';
 import type { HistoryWriter } from './history.ts';
@@ -82,6 +83,15 @@ class Perpetrator {
           await wait(fault.forMs);
           await store.thaw();
         });
+      case 'bad-entry': {
+        const key = `bad-${this.#number}`;
+        const entries = patient(store.badEntries);
+        return this.#during(fault, ['store'], async () => {
+          await entries.write(key);
+          await wait(fault.forMs);
+          await entries.remove(key);
+        });
+      }
       case 'cut-call':
       case 'slow-call': {
         const { provider, consumers } = fault;

@@ -18,7 +18,13 @@ class FileStore implements ChaosStore {
   readonly #file = join(this.#folder, 'services.json');
   readonly #forget = onProcessEnd(() => this.#remove());
   #isAway = false;
-  #text = textOf([]);
+  readonly #bad = new Set<string>();
+  #entries: readonly PublishedEntry[] = [];
+
+  readonly badEntries = {
+    write: async (key: string): Promise<void> => this.#edit(() => this.#bad.add(key)),
+    remove: async (key: string): Promise<void> => this.#edit(() => this.#bad.delete(key)),
+  };
 
   constructor() {
     this.#write();
@@ -34,7 +40,8 @@ class FileStore implements ChaosStore {
   }
 
   async start({ keepData }: { readonly keepData: boolean }): Promise<void> {
-    if (!keepData) writeFileSync(this.#file, this.#text.slice(0, this.#text.length / 2));
+    const text = this.#text();
+    if (!keepData) writeFileSync(this.#file, text.slice(0, text.length / 2));
     this.#isAway = false;
     if (keepData) this.#write();
   }
@@ -48,9 +55,7 @@ class FileStore implements ChaosStore {
   }
 
   async publish(entries: readonly PublishedEntry[]): Promise<void> {
-    if (this.#isAway) throw new Error('There is no file');
-    this.#text = textOf(entries);
-    this.#write();
+    this.#edit(() => (this.#entries = entries));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -58,20 +63,27 @@ class FileStore implements ChaosStore {
     this.#remove();
   }
 
+  #edit(change: () => void): void {
+    if (this.#isAway) throw new Error('There is no file');
+    change();
+    this.#write();
+  }
+
   #write(): void {
-    writeFileSync(`${this.#file}.new`, this.#text);
+    writeFileSync(`${this.#file}.new`, this.#text());
     renameSync(`${this.#file}.new`, this.#file);
+  }
+
+  /** Who leaves is no longer listed, as there is no word for it that its writers would use. */
+  #text(): string {
+    const bad = [...this.#bad].map((id) => ({ id, host: '127.0.0.1' }));
+    const instances = this.#entries
+      .filter(({ isLeaving }) => !isLeaving)
+      .map(({ name, port }) => ({ id: name, host: '127.0.0.1', port }));
+    return JSON.stringify({ services: { [service]: [...bad, ...instances] } });
   }
 
   #remove(): void {
     rmSync(this.#folder, { recursive: true, force: true });
   }
-}
-
-/** Who leaves is no longer listed, as there is no word for it that its writers would use. */
-function textOf(entries: readonly PublishedEntry[]): string {
-  const instances = entries
-    .filter(({ isLeaving }) => !isLeaving)
-    .map(({ name, port }) => ({ id: name, host: '127.0.0.1', port }));
-  return JSON.stringify({ services: { [service]: instances } });
 }

@@ -14,11 +14,11 @@ export interface Group extends TestServer {
 export function inGroup(
   group: Group,
   leaderNow: () => Promise<TestServer>,
-  place: Pick<ChaosStore, 'addresses' | 'placeAt'>,
+  traits: Pick<ChaosStore, 'addresses' | 'placeAt' | 'badEntries'>,
 ): ChaosStore {
   let leader: TestServer | undefined;
   return {
-    ...place,
+    ...traits,
     async kill() {
       leader = await leaderNow();
       await leader.kill();

@@ -47,6 +47,8 @@ export type Happening =
       readonly ports: readonly number[];
       readonly serving: readonly number[];
     }
+  /** So many entries of the store could not be read so far, the last one for this reason. */
+  | { readonly kind: 'malformed'; readonly count: number; readonly problem: string }
   | { readonly kind: 'call'; readonly call: number; readonly method: Method }
   /** By its caller. */
   | { readonly kind: 'cancelled'; readonly call: number }
@@ -91,6 +93,7 @@ export type FaultName =
   | 'slow-link'
   | 'cut-call'
   | 'slow-call'
+  | 'bad-entry'
   | 'jump-clock'
   | 'deploy'
   | 'scale-up'

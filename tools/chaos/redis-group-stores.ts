@@ -1,4 +1,5 @@
 import { RedisCluster, RedisSentinel } from '../servers/index.ts';
+import { badRedisEntries } from './bad-entries.ts';
 import type { StoreTraits } from './chaos-store.ts';
 import { inGroup } from './group-store.ts';
 import { service } from './pace.ts';
@@ -14,7 +15,9 @@ export const redisClusterStore: StoreTraits = {
   start: async () => {
     const cluster = await RedisCluster.start();
     const { nodes } = cluster;
-    return inGroup(cluster, () => cluster.masterOf(`{${service}}`), {
+    const master = () => cluster.masterOf(`{${service}}`);
+    return inGroup(cluster, master, {
+      badEntries: badRedisEntries(master),
       addresses: nodes.map(addressOf),
       placeAt: (addresses) => ({
         store: 'redis-cluster',
@@ -34,7 +37,9 @@ export const redisSentinelStore: StoreTraits = {
     const group = await RedisSentinel.start();
     const { name, nodes, sentinels } = group;
     const servers = [...nodes, ...sentinels];
-    return inGroup(group, () => group.master(), {
+    const master = () => group.master();
+    return inGroup(group, master, {
+      badEntries: badRedisEntries(master),
       addresses: servers.map(addressOf),
       placeAt: (addresses) => ({
         store: 'redis-sentinel',

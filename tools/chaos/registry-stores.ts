@@ -7,6 +7,13 @@ import {
   ZooKeeperServer,
   type TestServer,
 } from '../servers/index.ts';
+import {
+  badConsulEntries,
+  badEtcdEntries,
+  badRedisEntries,
+  badZooKeeperEntries,
+  type BadEntries,
+} from './bad-entries.ts';
 import type { ChaosStore, StoreTraits } from './chaos-store.ts';
 import { inGroup, type Group } from './group-store.ts';
 import type { Address, RegistryStoreName } from './places.ts';
@@ -16,29 +23,51 @@ const faults = { kill: true, wipe: true, freeze: true, links: true };
 
 /** Those in which instances publish themselves. */
 export const registryStores = {
-  redis: store('redis', () => RedisServer.start()),
-  etcd: store('etcd', () => EtcdServer.start()),
-  consul: store('consul', () => ConsulServer.start()),
-  zookeeper: store('zookeeper', () => ZooKeeperServer.start()),
+  redis: store(
+    'redis',
+    () => RedisServer.start(),
+    (server) => badRedisEntries(async () => server),
+  ),
+  etcd: store(
+    'etcd',
+    () => EtcdServer.start(),
+    (server) => badEtcdEntries([server]),
+  ),
+  consul: store('consul', () => ConsulServer.start(), badConsulEntries),
+  zookeeper: store(
+    'zookeeper',
+    () => ZooKeeperServer.start(),
+    (server) => badZooKeeperEntries([server]),
+  ),
   'redis-cluster': redisClusterStore,
   'redis-sentinel': redisSentinelStore,
-  'etcd-cluster': cluster('etcd', () => EtcdCluster.start()),
-  'zookeeper-ensemble': cluster('zookeeper', () => ZooKeeperEnsemble.start()),
+  'etcd-cluster': cluster('etcd', () => EtcdCluster.start(), badEtcdEntries),
+  'zookeeper-ensemble': cluster('zookeeper', () => ZooKeeperEnsemble.start(), badZooKeeperEntries),
 } as const;
 
-function store(name: RegistryStoreName, start: () => Promise<TestServer & Address>): StoreTraits {
+function store<Server extends TestServer & Address>(
+  name: RegistryStoreName,
+  start: () => Promise<Server>,
+  badEntriesIn: (server: Server) => BadEntries,
+): StoreTraits {
   return {
     needs: name,
     faults,
     saysStale: true,
     start: async () => {
-      return inServer(name, await start());
+      const server = await start();
+      return inServer(name, server, badEntriesIn(server));
     },
   };
 }
 
-function inServer(store: RegistryStoreName, server: TestServer & Address): ChaosStore {
+function inServer(
+  store: RegistryStoreName,
+  server: TestServer & Address,
+  badEntries: BadEntries,
+): ChaosStore {
   return {
+    badEntries,
     addresses: [{ host: server.host, port: server.port }],
     placeAt: (addresses) => ({ store, addresses }),
     kill: () => server.kill(),
@@ -49,13 +78,17 @@ function inServer(store: RegistryStoreName, server: TestServer & Address): Chaos
   };
 }
 
-interface Cluster extends Group {
-  readonly nodes: readonly Address[];
+interface Cluster<Node extends Address> extends Group {
+  readonly nodes: readonly Node[];
   leader(): Promise<TestServer>;
 }
 
 /** Of several servers, any of which serves. */
-function cluster(name: 'etcd' | 'zookeeper', start: () => Promise<Cluster>): StoreTraits {
+function cluster<Node extends Address>(
+  name: 'etcd' | 'zookeeper',
+  start: () => Promise<Cluster<Node>>,
+  badEntriesIn: (nodes: readonly Node[]) => BadEntries,
+): StoreTraits {
   return {
     needs: name,
     faults,
@@ -65,6 +98,7 @@ function cluster(name: 'etcd' | 'zookeeper', start: () => Promise<Cluster>): Sto
       return inGroup(servers, () => servers.leader(), {
         addresses: servers.nodes.map(({ host, port }) => ({ host, port })),
         placeAt: (addresses) => ({ store: name, addresses }),
+        badEntries: badEntriesIn(servers.nodes),
       });
     },
   };

@@ -57,7 +57,9 @@ function around(history: readonly HistoryEvent[], { t, who }: Violation): readon
     .filter((event) => {
       if (always.includes(event.kind)) return true;
       if (event.who !== who) return false;
-      return event.kind === 'failed' ? Math.abs(event.t - t) < 300 : ['view', 'log'].includes(event.kind);
+      return event.kind === 'failed'
+        ? Math.abs(event.t - t) < 300
+        : ['view', 'log', 'malformed'].includes(event.kind);
     })
     .map((event) => `${offset(history, event.t)} ${lineOf(event)}`);
 }

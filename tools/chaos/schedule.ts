@@ -35,6 +35,7 @@ export type Fault =
   | { readonly name: 'refuse'; readonly link: Link; readonly forMs: number }
   | { readonly name: 'reset'; readonly link: Link }
   | { readonly name: 'slow-link'; readonly link: Link; readonly forMs: number; readonly latencyMs: number }
+  | { readonly name: 'bad-entry'; readonly forMs: number }
   | {
       readonly name: 'cut-call';
       readonly provider: number;
@@ -104,6 +105,7 @@ function kindsFor({ kill, wipe, freeze, links }: StoreTraits['faults']): Weights
     ['deploy', 2],
     ['scale-up', 2],
     ['scale-to-zero', 1],
+    ['bad-entry', 3],
     ['cut-call', 4],
     ['slow-call', 2],
     ['kill-store', kill ? 4 : 0],
@@ -162,6 +164,8 @@ class Draw {
         return { name, link: this.#link() };
       case 'slow-link':
         return { name, link: this.#link(), forMs: this.#duration(), latencyMs: this.whole(20, 200) };
+      case 'bad-entry':
+        return { name, forMs: this.#duration() };
       case 'cut-call':
         return { name, ...this.#callWay(), forMs: this.#duration(), direction: this.#direction() };
       case 'slow-call':
@@ -230,6 +234,8 @@ export function resourcesOf(fault: Fault): readonly string[] {
       return [...providerPlaces.map((place) => `provider ${place}`), 'scale'];
     case 'scale-up':
       return ['scale'];
+    case 'bad-entry':
+      return []; // each has a key of its own, and whatever happens to the store meanwhile may
     case 'cut-call':
     case 'slow-call':
       return fault.consumers.map((place) => `way of consumer ${place} to provider ${fault.provider}`);

@@ -10,6 +10,12 @@ import {
   failuresHaveCodes,
   loadIsReal,
 } from './calls.ts';
+import {
+  badEntriesAreReported,
+  badEntriesCostThemselves,
+  nobodyIsMadeUp,
+  nothingElseIsBad,
+} from './entries.ts';
 import { factsOf } from './facts.ts';
 import { processesEndSoon, processesEndWell, processesLive } from './processes.ts';
 import { registrationsComeBack, registrationsStay, storeIsRight } from './registrations.ts';
@@ -38,6 +44,10 @@ export const invariants: readonly Invariant[] = [
   processesEndSoon,
   loadIsReal,
   cutsAreReal,
+  badEntriesCostThemselves,
+  badEntriesAreReported,
+  nothingElseIsBad,
+  nobodyIsMadeUp,
 ];
 
 export interface Verdict {

@@ -6,6 +6,8 @@ export interface Facts {
   readonly consumers: readonly Consumer[];
   /** What was wrong with the store, or with somebody's way to it. */
   readonly troubles: readonly Trouble[];
+  /** When the store had something beside the instances that nobody can read. */
+  readonly badEntries: readonly Interval[];
   /** Everything was there for the first time. */
   readonly begunAt: number;
   /** The last fault had ended; Infinity while there are some. */
@@ -63,6 +65,8 @@ export interface Consumer extends Process {
   /** When its requests did not get to a provider, or answers not back. */
   readonly cuts: readonly Cut[];
   readonly calls: readonly Call[];
+  /** When it had met an entry that it could not read. */
+  readonly malformedAt: number;
 }
 
 export interface Cut extends Interval {
@@ -123,6 +127,7 @@ export function factsOf(history: readonly HistoryEvent[]): Facts {
         isAway: fault !== 'slow-link' && fault !== 'freeze-consumer',
       })),
     ),
+    badEntries: intervalsOf(history, ['bad-entry']),
     begunAt: timeOf('begun'),
     calmAt: timeOf('calm'),
     overAt,
@@ -194,6 +199,7 @@ function consumerOf(who: string, own: readonly HistoryEvent[], history: readonly
     frozen: frozenOf(who, history, 'freeze-consumer'),
     cuts: cutsOf(who, history),
     calls: callsOf(own),
+    malformedAt: own.find((event) => event.kind === 'malformed')?.t ?? Infinity,
   };
 }
 

@@ -85,7 +85,7 @@ export const viewsKeepTheLiving: Invariant = {
 };
 
 /** Nothing was wrong with it or its way to the store by which it can have lost its registration. */
-function isSteady(facts: Facts, provider: Provider, { from }: View, before: readonly View[]): boolean {
+export function isSteady(facts: Facts, provider: Provider, { from }: View, before: readonly View[]): boolean {
   const { who, port, listeningAt, goneAt, toldAt, frozen } = provider;
   const own = facts.troubles.filter(({ of }) => of === who);
   return (

@@ -64,6 +64,20 @@ describe('a history that is as it should be', () => {
     expect(broken(history)).toEqual([]);
   });
 
+  it('has bad entries that are reported, and are not where nobody can have read them', () => {
+    const moment = new MadeHistory().fault('bad-entry', 'store', 5_000, 5_300);
+    expect(broken(moment)).toEqual([]);
+    const cutOff = new MadeHistory().badEntry(6_000, 8_000).fault('cut-off', 'consumer-1.1', 5_000, 9_000);
+    cutOff.view(7_500, 'consumer-1.1', allPorts, 'stale').view(9_100, 'consumer-1.1', allPorts);
+    cutOff.without(({ kind, who }) => kind === 'malformed' && who === 'consumer-1.1');
+    expect(broken(cutOff)).toEqual([]);
+  });
+
+  it('has a provider that died while there was a bad entry', () =>
+    expect(broken(new MadeHistory().badEntry(5_000, 8_000).killed('provider-3.1', 5_000, 2_000))).toEqual(
+      [],
+    ));
+
   it('has calls of a consumer, and of the one after it, that failed while it reached nobody', () => {
     const failed = () => cutOff(new MadeHistory()).failedCall(6_000, 8_000, 'ERR_SD_DEADLINE_EXCEEDED');
     expect(broken(failed())).toEqual([]);
@@ -121,6 +135,23 @@ const planted: Readonly<Record<string, () => MadeHistory>> = {
 
   'nobody is answered by a provider that it is cut off from': () =>
     new MadeHistory().fault('cut-call', ['provider-1.1', 'consumer-1'], 5_000, 9_000),
+
+  'a bad entry costs nobody else its place in a view': () =>
+    new MadeHistory()
+      .badEntry(5_000, 8_000)
+      .view(6_000, 'consumer-1.1', [first!, second!])
+      .view(6_100, 'consumer-1.1', allPorts),
+
+  'a bad entry is reported by whoever reads it': () =>
+    new MadeHistory()
+      .badEntry(5_000, 8_000)
+      .without(({ kind, who }) => kind === 'malformed' && who === 'consumer-2.1'),
+
+  'nothing is reported as a bad entry that is none': () =>
+    new MadeHistory().plus(4_900, 'consumer-1.1', { kind: 'malformed', count: 1, problem: 'no port' }),
+
+  'nobody is in a view who is no provider': () =>
+    new MadeHistory().view(5_000, 'consumer-1.1', [...allPorts, 1_004]).view(5_100, 'consumer-1.1', allPorts),
 
   'every failure has a code of its own': () =>
     allFrozen(new MadeHistory()).failedCall(5_100, 5_200, 'ECONNRESET'),
@@ -261,6 +292,12 @@ describe('the checker', () => {
     const history = new MadeHistory().fault('cut-call', ['provider-3.1', 'consumer-2'], 4_900, 5_200);
     history.call(5_000, { attempts: [first!, second!, first!], answered: 5_060 });
     expect(broken(history)).toEqual(['a retry or hedge goes to another instance while there is one']);
+  });
+
+  it('finds that somebody loses its place when a bad entry is taken away', () => {
+    const history = new MadeHistory().badEntry(5_000, 8_000);
+    history.view(8_300, 'consumer-1.1', [first!, second!]).view(8_400, 'consumer-1.1', allPorts);
+    expect(broken(history)).toEqual(['a bad entry costs nobody else its place in a view']);
   });
 
   it('tells who it was, when, and what', () => {

@@ -93,6 +93,13 @@ export class MadeHistory {
     return this.plus(to, who, { kind: 'failed', call, code, text: 'it failed' });
   }
 
+  /** One that both consumers report. */
+  badEntry(from: number, to: number): this {
+    for (const who of consumers)
+      this.plus(from + 200, who, { kind: 'malformed', count: 1, problem: 'it is not JSON' });
+    return this.fault('bad-entry', 'store', from, to);
+  }
+
   /** A consumer that is killed, and followed by another after so long. */
   killedConsumer(place: number, t: number, backAfterMs: number): this {
     const who = `consumer-${place}.1`;

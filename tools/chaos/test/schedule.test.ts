@@ -13,7 +13,7 @@ describe('scheduleOf()', () => {
 
   it('has every kind of fault, and several in each schedule', () => {
     const schedules = seeds.map((seed) => scheduleOf(seed, all));
-    expect(new Set(schedules.flat().map(({ fault }) => fault.name)).size).toBe(17);
+    expect(new Set(schedules.flat().map(({ fault }) => fault.name)).size).toBe(18);
     expect(Math.min(...schedules.map(({ length }) => length))).toBeGreaterThanOrEqual(2);
   });
 
