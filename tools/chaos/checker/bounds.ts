@@ -3,6 +3,12 @@ import { pace } from '../pace.ts';
 /** What a process may have to wait for one of two busy cores, and timers for it. */
 export const busyMs = 750;
 
+/**
+ * The same for the harness. All calls and all that is said to the store go through its proxies: when it stands still for the
+ * timeout of an attempt, all of them are late at once, which is more than retries are for.
+ */
+export const proxiesBusyMs = pace.attemptTimeoutMs;
+
 /** What is promised "soon", in milliseconds, and why it may take so long. */
 export const bounds = {
   /** Beyond the deadline of a call, which a timer keeps. */

@@ -1,7 +1,7 @@
 import type { HistoryEvent } from '../history.ts';
 import { living } from './affairs.ts';
 import { cancelledCallsEnd, postsAreDoneOnce, retriesArePaid, retriesGoElsewhere } from './attempts.ts';
-import { busyMs } from './bounds.ts';
+import { busyMs, proxiesBusyMs } from './bounds.ts';
 import {
   callsKeepTheirDeadline,
   callsSucceed,
@@ -59,7 +59,7 @@ export interface Verdict {
 /** All that must not be in the history of a run that is over. */
 export function check(history: readonly HistoryEvent[], options: CheckOptions): Verdict {
   const facts = factsOf(history);
-  const isBusy = facts.stalledMs > busyMs;
+  const isBusy = facts.stalledMs > busyMs || facts.proxiesStalledMs > proxiesBusyMs;
   const find = (among: readonly Invariant[]): readonly Violation[] =>
     among
       .flatMap(({ name, violations }) =>

@@ -16,6 +16,8 @@ export interface Facts {
   readonly overAt: number;
   /** The longest time for which a process could not run that should have, in milliseconds. */
   readonly stalledMs: number;
+  /** The same of the harness. */
+  readonly proxiesStalledMs: number;
   /** What was done for POSTs, by whom. */
   readonly done: readonly { readonly t: number; readonly who: string; readonly order: string }[];
   /** Ports that a fresh client found. */
@@ -132,6 +134,10 @@ export function factsOf(history: readonly HistoryEvent[]): Facts {
     calmAt: timeOf('calm'),
     overAt,
     stalledMs: longestStall(history),
+    proxiesStalledMs: Math.max(
+      0,
+      ...history.flatMap((event) => (event.kind === 'stalled' && event.who === 'harness' ? [event.ms] : [])),
+    ),
     done: history.flatMap((event) => (event.kind === 'done' ? [event] : [])),
     listed: new Map(history.flatMap((event) => (event.kind === 'listed' ? [[event.when, event.ports]] : []))),
   };

@@ -385,6 +385,13 @@ describe('a machine that had too much to do', () => {
     expect(doubtful).toHaveLength(1);
   });
 
+  it('is one whose harness, through which all calls go, stood still for the timeout of an attempt', () => {
+    const stalledFor = (who: string) =>
+      new MadeHistory().plus(5_050, who, { kind: 'stalled', ms: 600 }).failedCall(5_000, 5_100);
+    expect(verdict(stalledFor('harness')).violations).toEqual([]);
+    expect(verdict(stalledFor('provider-1.1')).violations).toHaveLength(1);
+  });
+
   it('excuses nothing else', () => {
     const history = stalled().plus(5_000, 'consumer-1.1', { kind: 'uncaught', text: 'TypeError: no' });
     expect(verdict(history).violations).toHaveLength(1);
