@@ -29,7 +29,9 @@ export class Registrations<P extends Placement = Placement> {
   readonly #options: RegistrationsOptions<P>;
   readonly #leases = new Map<string, HeldLease>();
   /** Those that the store has not answered yet. */
-  readonly #pending = new Map<Promise<unknown>, Attempt>();
+  readonly #pending = new Set<Promise<unknown>>();
+  /** The same by instance: thousands may be under way. */
+  readonly #attempts = new Map<string, Set<Attempt>>();
   readonly #closed = new AbortController();
 
   constructor(options: RegistrationsOptions<P>) {
@@ -50,11 +52,15 @@ export class Registrations<P extends Placement = Placement> {
     this.assertUsable(signal);
     const checked = createInstance(instance, this.#options.clock.now());
     const attempt: Attempt = { key: keyOf(checked.service, checked.id), signal, isOvertaken: false };
+    const attempts = this.#attempts.get(attempt.key) ?? new Set();
+    this.#attempts.set(attempt.key, attempts.add(attempt));
     const registering = this.#register(checked, Math.ceil(ttl), attempt);
-    this.#pending.set(registering, attempt);
+    this.#pending.add(registering);
     const forget = (): void => {
       this.#pending.delete(registering);
-      if (signal?.aborted === true) for (const each of this.#attemptsAt(attempt.key)) each.isOvertaken = true;
+      attempts.delete(attempt);
+      if (attempts.size === 0) this.#attempts.delete(attempt.key);
+      if (signal?.aborted === true) for (const each of attempts) each.isOvertaken = true;
     };
     registering.then(forget, forget);
     return abortable(registering, signal).catch((error: unknown) => {
@@ -84,7 +90,7 @@ export class Registrations<P extends Placement = Placement> {
     if (this.#pending.size === 0) return;
     const patience = new AbortController();
     const timer = clock.setTimer(() => patience.abort(), patienceMs);
-    await abortable(Promise.allSettled(this.#pending.keys()), patience.signal).catch(() => undefined); // they end with their ttl
+    await abortable(Promise.allSettled(this.#pending), patience.signal).catch(() => undefined); // they end with their ttl
     timer.cancel();
   }
 
@@ -103,7 +109,7 @@ export class Registrations<P extends Placement = Placement> {
       placement,
       clock,
       renewedAt,
-      isOvertaken: () => attempt.isOvertaken || this.#attemptsAt(key).some(isGivenUp),
+      isOvertaken: () => attempt.isOvertaken || Array.from(this.#attempts.get(key) ?? []).some(isGivenUp),
       onEnd: (ended) => {
         if (this.#leases.get(key) === ended) this.#leases.delete(key);
         onEnded?.(ended, placement);
@@ -113,11 +119,6 @@ export class Registrations<P extends Placement = Placement> {
     onHeld?.(lease, placement);
     attempt.isOvertaken = false; // what comes from now on is news
     return lease;
-  }
-
-  /** Those that the store has not answered yet. */
-  #attemptsAt(key: string): readonly Attempt[] {
-    return [...this.#pending.values()].filter((attempt) => attempt.key === key);
   }
 }
 
