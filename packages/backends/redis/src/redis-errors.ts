@@ -105,7 +105,7 @@ export function noConnection(error: unknown, { tls }: { readonly tls: boolean })
   if (!tls && /^(read|write) (ECONNRESET|EPIPE)|^Connection is closed/.test(message))
     return new BackendUnavailableError(
       'redis',
-      `closed the connection (${message}); does it want TLS, rediss://…?`,
+      `closed the connection (${message}); does it want TLS (rediss://…), or has it all the clients that it takes (maxclients)?`,
       context,
     );
   return error;

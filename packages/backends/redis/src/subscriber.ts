@@ -2,7 +2,7 @@ import { BackendUnavailableError, ClosedError, type Clock, type Rng, type Timer 
 import type { Redis } from 'ioredis';
 import { connected, disconnect, disconnected, type Connection } from './connection.ts';
 import type { Connector } from './connector.ts';
-import { redisError } from './redis-errors.ts';
+import { noConnection, redisError } from './redis-errors.ts';
 
 export interface SubscriberOptions {
   readonly connection: Connection;
@@ -80,7 +80,9 @@ export class Subscriber {
   async #connect(): Promise<Redis> {
     const { connection, connector, rng } = this.#options;
     const client = connector.subscriber(await connection.client(), rng);
-    await connected(client, this.#closed.signal, this.#options);
+    await connected(client, this.#closed.signal, this.#options).catch((error: unknown) => {
+      throw noConnection(error, connector);
+    });
     this.#client = client;
     client.on('message', (channel, message) => this.#listeners.get(channel)?.onMessage(message));
     client.once('end', () => this.#lost(client, new Error('the connection for subscriptions was closed')));

@@ -101,6 +101,17 @@ describe.skipIf(!requireServer('redis'))('bad input', () => {
     await expect(backend.getInstances('orders')).rejects.toThrow(/TLS/);
   });
 
+  it('a server that has all the clients that it takes is named as that', async () => {
+    const server = await openServer();
+    const first = openBackend({ url: server.url });
+    await first.listServices();
+    await server.command('CONFIG', 'SET', 'maxclients', 1);
+    const second = openBackend({ url: server.url });
+    await expect(second.getInstances('orders')).rejects.toThrow(/maxclients/);
+    const watch = first.watch('orders', { signal: new AbortController().signal });
+    await expect(watch.next()).rejects.toThrow(/maxclients/);
+  });
+
   it('a server that wants TLS is named as that', async () => {
     const { host, port } = await openServer({ tls: true });
     const backend = openBackend({ url: `redis://${host}:${port}` });
