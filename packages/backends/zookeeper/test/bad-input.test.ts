@@ -309,6 +309,16 @@ describe.skipIf(!requireServer('zookeeper'))('TLS', { timeout: 30_000 }, () => {
   });
 });
 
+describe.skipIf(!requireServer('zookeeper'))('too many of us', { timeout: 30_000 }, () => {
+  it('a server that has all the connections that it takes is named as that', async () => {
+    const server = await openServer({ config: ['maxClientCnxns=1'] });
+    const [first, second] = [openBackend(server), openBackend(server)];
+    await eventually(() => first.listServices()); // those that asked whether it is up are gone
+    // It may be closed before we have said who we are.
+    await eventually(() => expect(second.getInstances('orders')).rejects.toThrow(/maxClientCnxns/));
+  });
+});
+
 /** All text in an error, its causes included, as a logger could print it. */
 function everythingIn(error: unknown): string {
   const seen = new Set<unknown>();

@@ -302,7 +302,7 @@ export class Connection {
     if (error instanceof ProtocolError)
       return new ConnectError('unreachable', `${host}:${port}: ${error.message}`, error);
     const guess = tls === undefined ? 'does it want TLS, ' : '';
-    const problem = `${host}:${port} closed the connection at once; ${guess}has it no leader, or is it behind what was seen?`;
+    const problem = `${host}:${port} closed the connection at once; ${guess}has it no leader, as many connections as it takes (maxClientCnxns), or is it behind what was seen?`;
     return new ConnectError('refused', problem, error);
   }
 
