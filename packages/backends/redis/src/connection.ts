@@ -24,6 +24,9 @@ export interface ConnectionOptions {
  */
 const breathers = { unavailable: 50, denied: 500 };
 
+/** So many scripts, of so many services in a Cluster, are remembered as known: a lookup may be for any name. */
+const maxLoaded = 10_000;
+
 /**
  * The connection that commands go through. It is made when it is needed and forgotten when it breaks: whoever needs it
  * next makes another one. So it has no retries of its own, and no command waits in a queue for better times.
@@ -65,13 +68,14 @@ export class Connection {
       }
     };
     const command = async (client: Redis | Cluster, isOver: () => boolean): Promise<unknown> => {
-      // Each node of a Cluster learns it by itself: one that does not answer holds up nobody who asks another.
-      if (client.isCluster) return evaluate(client);
-      const loaded = this.#loaded.get(sha);
+      // Each node of a Cluster learns it by itself: one that does not answer holds up nobody who asks for other keys.
+      const place = client.isCluster ? `${sha} ${keys[0]}` : sha;
+      const loaded = this.#loaded.get(place);
       if (loaded === undefined) {
+        if (this.#loaded.size >= maxLoaded) this.#loaded.clear();
         const first = evaluate(client);
-        const done = (): void => void this.#loaded.set(sha, true);
-        this.#loaded.set(sha, first.then(done, done));
+        const done = (): void => void this.#loaded.set(place, true);
+        this.#loaded.set(place, first.then(done, done));
         return first;
       }
       if (loaded !== true) await loaded;
