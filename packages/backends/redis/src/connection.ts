@@ -9,6 +9,7 @@ import {
 import type { Cluster, Redis } from 'ioredis';
 import type { Connector } from './connector.ts';
 import { isOfWrongServer, noConnection, redisError, type ErrorSource } from './redis-errors.ts';
+import { guardReplies } from './reply-guard.ts';
 import type { Script } from './script.ts';
 
 export interface ConnectionOptions {
@@ -134,6 +135,7 @@ export class Connection {
     const { connector, clock } = this.#options;
     const client = connector.commands();
     try {
+      guardReplies(client, { isOfMessages: false });
       await connected(client, this.#closed.signal, this.#options);
     } catch (error) {
       const refusal = this.#typed(noConnection(error, connector));

@@ -3,6 +3,7 @@ import type { Redis } from 'ioredis';
 import { connected, disconnect, disconnected, type Connection } from './connection.ts';
 import type { Connector } from './connector.ts';
 import { noConnection, redisError } from './redis-errors.ts';
+import { guardReplies } from './reply-guard.ts';
 
 export interface SubscriberOptions {
   readonly connection: Connection;
@@ -80,6 +81,7 @@ export class Subscriber {
   async #connect(): Promise<Redis> {
     const { connection, connector, rng } = this.#options;
     const client = connector.subscriber(await connection.client(), rng);
+    guardReplies(client, { isOfMessages: true });
     await connected(client, this.#closed.signal, this.#options).catch((error: unknown) => {
       throw noConnection(error, connector);
     });
