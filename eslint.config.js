@@ -79,7 +79,7 @@ export default defineConfig(
     rules: { '@nx/enforce-module-boundaries': ['error', boundaries] },
   },
   {
-    files: ['tools/fuzz/targets/**'],
+    files: ['tools/fuzz/{targets,streams/stores}/**'],
     rules: { '@nx/enforce-module-boundaries': ['error', fuzzBoundaries] },
   },
   {

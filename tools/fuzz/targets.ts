@@ -20,6 +20,7 @@ import { serviceFilterTarget } from './targets/service-filter.ts';
 import { serviceNamesTarget } from './targets/service-names.ts';
 import { staticEnv } from './targets/static-env.ts';
 import { staticFiles } from './targets/static-files.ts';
+import { streams } from './targets/streams.ts';
 import { zookeeperAnswers } from './targets/zookeeper-answers.ts';
 import { zookeeperFrames } from './targets/zookeeper-frames.ts';
 import { zookeeperNodes } from './targets/zookeeper-nodes.ts';
@@ -50,4 +51,5 @@ export const targets: readonly FuzzTarget[] = [
   grpcHealth,
   balancing,
   options,
+  ...streams,
 ];

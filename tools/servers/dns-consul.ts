@@ -12,7 +12,11 @@ export class ConsulDnsServer extends ServerProcess {
 
   /** For the option `servers`. */
   get address(): string {
-    return `${this.host}:${this.ports[1] ?? 0}`;
+    return `${this.host}:${this.dnsPort}`;
+  }
+
+  get dnsPort(): number {
+    return this.ports[1] ?? 0;
   }
 
   async register(service: string, id: string, host: string, port: number): Promise<void> {
