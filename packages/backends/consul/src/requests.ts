@@ -104,7 +104,7 @@ export class Requests {
     call: (consul: Consul, options: LibraryOptions) => Promise<unknown>,
     over: AbortSignal,
   ): Promise<Answer | undefined> {
-    const token = await this.#options.token.get();
+    const token = await this.#options.token.get(over);
     over.throwIfAborted();
     try {
       return await this.#try(options, call, token, over);
@@ -112,7 +112,7 @@ export class Requests {
       const refusal = refusalOf(error);
       if (refusal !== undefined && options.isAbsent?.(refusal) === true) return undefined;
       if (refusal?.status !== 403 && refusal?.status !== 401) throw error;
-      const other = await this.#options.token.after(token);
+      const other = await this.#options.token.after(token, over);
       over.throwIfAborted();
       if (other === undefined) throw error;
       return await this.#try(options, call, other, over);

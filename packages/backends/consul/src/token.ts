@@ -1,4 +1,4 @@
-import { BackendUnavailableError } from '@sd/core';
+import { BackendUnavailableError, onAbort } from '@sd/core';
 
 /** The ACL token: given once and for all, or by a function that is asked again when Consul refuses what it gave. */
 export class Token {
@@ -15,19 +15,37 @@ export class Token {
     return this.#secrets;
   }
 
-  /** @throws {BackendUnavailableError} the function failed */
-  get(): Promise<string | undefined> {
-    this.#current ??= this.#ask();
-    return this.#current;
+  /**
+   * @param over aborts when nobody waits for it any more: with the error of a request that had no answer in time, a
+   * function that may never answer is asked again by the next
+   * @throws {BackendUnavailableError} the function failed
+   */
+  async get(over: AbortSignal): Promise<string | undefined> {
+    const current = (this.#current ??= this.#ask());
+    const forget = onAbort(over, () => {
+      if (over.reason instanceof BackendUnavailableError) this.#forget(current);
+    });
+    try {
+      return await current;
+    } catch (error) {
+      this.#forget(current);
+      throw error;
+    } finally {
+      forget();
+    }
   }
 
   /** Consul refused it. @returns another one, if there is */
-  async after(refused: string | undefined): Promise<string | undefined> {
+  async after(refused: string | undefined, over: AbortSignal): Promise<string | undefined> {
     if (typeof this.#source !== 'function') return undefined;
-    const current = await this.#current;
-    if (current === refused) this.#current = undefined;
-    const next = await this.get();
+    const asked = this.#current;
+    if ((await this.get(over)) === refused) this.#forget(asked);
+    const next = await this.get(over);
     return next === refused ? undefined : next;
+  }
+
+  #forget(asked: Promise<string | undefined> | undefined): void {
+    if (this.#current === asked) this.#current = undefined;
   }
 
   async #ask(): Promise<string | undefined> {
@@ -41,7 +59,6 @@ export class Token {
       if (this.#secrets.size > 8 && oldest !== undefined) this.#secrets.delete(oldest);
       return token;
     } catch (cause) {
-      this.#current = undefined;
       throw new BackendUnavailableError('consul', 'the function that gets the ACL token failed', { cause });
     }
   }

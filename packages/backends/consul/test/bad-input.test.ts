@@ -95,6 +95,14 @@ describe.skipIf(!requireServer('consul'))('bad input', () => {
     await lease.release();
   });
 
+  it('is a function that once never answers: it is asked again', async () => {
+    const answers = [new Promise<string>(() => undefined), Promise.resolve(server.clientToken)];
+    const token = () => answers.shift() ?? server.clientToken;
+    const backend = openBackend({ url: server.url, token, timeoutMs: 300 });
+    await expect(backend.getInstances('orders')).rejects.toThrow(BackendUnavailableError);
+    expect(await backend.getInstances('orders')).toEqual([]);
+  });
+
   it('is a function that gets no token', async () => {
     const failing = openBackend({ url: server.url, token: () => Promise.reject(new Error('no vault')) });
     const error = await errorOf(failing.getInstances('orders'));
