@@ -13,6 +13,7 @@ import { readEntries } from './health-entry.ts';
 import { leaseService } from './process-lease.ts';
 import type { Answer, LibraryOptions, RequestOptions, Requests } from './requests.ts';
 import {
+  checkPrefix,
   isMainCheck,
   isOwnCheck,
   notesOf,
@@ -186,12 +187,16 @@ export class ConsulStore {
 
   /** Ids in Consul of the services that a process holds at this agent. */
   async heldBy(owner: string): Promise<ReadonlySet<string>> {
-    const checks = await this.#checks(`Notes == "${notesOf(owner)}"`, 'leases');
+    const checks = await this.#checks(`Notes == "${notesOf(owner)}"`, { lane: 'leases' });
     return new Set(checks.map((check) => textOf(check, 'ServiceID')));
   }
 
   async checksOf(instance: Pick<ServiceInstance, 'service' | 'id'>): Promise<ServiceChecks> {
-    const checks = await this.#checks(`ServiceID == "${serviceIdOf(instance)}"`, 'changes');
+    const { service } = instance;
+    const checks = await this.#checks(`ServiceID == "${serviceIdOf(instance)}"`, {
+      lane: 'changes',
+      service,
+    });
     const main = checks.find((check) => isMainCheck(textOf(check, 'CheckID')));
     return {
       ids: checks.map((check) => textOf(check, 'CheckID')),
@@ -199,19 +204,24 @@ export class ConsulStore {
     };
   }
 
-  /** Ids in Consul of the services at this agent that others have added checks to, or put into maintenance. */
-  async checkedByOthers(): Promise<ReadonlySet<string>> {
-    const checks = await this.#checks('ServiceID != "" and CheckID not matches "^sd[:-]"', 'changes');
+  /** Ids in Consul of the instances at this agent that others have added checks to, or put into maintenance. */
+  async checkedByOthers(service: string): Promise<ReadonlySet<string>> {
+    const filter = `ServiceName == "${service}" and CheckID not matches "^${checkPrefix}"`;
+    const checks = await this.#checks(filter, { lane: 'changes', service });
     return new Set(checks.map((check) => textOf(check, 'ServiceID')));
   }
 
-  async #checks(filter: string, lane: 'leases' | 'changes'): Promise<readonly unknown[]> {
+  async #checks(
+    filter: string,
+    { lane, service }: Pick<RequestOptions, 'lane' | 'service'>,
+  ): Promise<readonly unknown[]> {
+    const rules = readRules(service ?? '');
     const answer = await this.#requests.send(
-      { what: 'list checks of the agent', lane, rules: readRules('') },
+      { what: 'list checks of the agent', lane, service, rules },
       (consul, options) => consul.agent.check.list({ ...given(options), filter }),
     );
     const body = answer?.body;
-    if (typeof body !== 'object' || body === null) throw this.#nonsense('/v1/agent/checks');
+    if (typeof body !== 'object' || body === null) throw this.#nonsense('/v1/agent/checks', service);
     const checks: readonly unknown[] = Object.values(body);
     return checks;
   }

@@ -50,12 +50,13 @@ export class HeldInstances {
   readonly #newest = new Map<string, object>();
   /** The last change of each id that was begun: the next one waits for it. */
   readonly #tails = new Map<string, Promise<unknown>>();
-  /** Those that could not be withdrawn. */
+  /** Those that could not be withdrawn, or may be there though nobody holds them. */
   readonly #unwanted = new Map<string, ServiceInstance>();
+  /** Questions that are about to be asked, by service: which of its instances have checks of others. */
+  readonly #asking = new Map<string, Promise<ReadonlySet<string>>>();
   readonly #backoff: Backoff;
   #lease: ProcessLease;
   #timer: Timer | undefined;
-  #askingForOthers: Promise<ReadonlySet<string>> | undefined;
   #isAsking = false;
   #isFailing = false;
   #isClosed = false;
@@ -82,6 +83,9 @@ export class HeldInstances {
         return used;
       });
     } catch (error) {
+      // It may have come through all the same, and with a TTL it ends by itself.
+      const mayStay = this.#options.check.kind !== 'ttl' && error instanceof BackendUnavailableError;
+      if (mayStay && !this.#isHeld(id)) this.#keepAsking(id, instance);
       await this.#retire();
       throw error;
     }
@@ -149,7 +153,9 @@ export class HeldInstances {
     const definition = describeService(instance, holder);
     if (isOwn) this.#own.add(id);
     try {
-      const present = (await this.#checkedByOthers()).has(id) ? (await store.checksOf(instance)).ids : [];
+      const present = (await this.#checkedByOthers(instance.service)).has(id)
+        ? (await store.checksOf(instance)).ids
+        : [];
       const register = (): Promise<void> => store.register(definition, present);
       await (isOwn ? register() : this.#placeShared(instance, register, lease));
     } catch (error) {
@@ -169,18 +175,26 @@ export class HeldInstances {
     if (!isKnown) throw this.#lostBy(instance, lease);
   }
 
-  /** One question for all that are registered in the same moment. */
-  #checkedByOthers(): Promise<ReadonlySet<string>> {
-    this.#askingForOthers ??= Promise.resolve().then(() => {
-      this.#askingForOthers = undefined;
-      return this.#options.store.checkedByOthers();
-    });
-    return this.#askingForOthers;
+  /** One question for all of a service that are registered in the same moment. */
+  #checkedByOthers(service: string): Promise<ReadonlySet<string>> {
+    let asking = this.#asking.get(service);
+    if (asking === undefined) {
+      asking = Promise.resolve().then(() => {
+        this.#asking.delete(service);
+        return this.#options.store.checkedByOthers(service);
+      });
+      this.#asking.set(service, asking);
+    }
+    return asking;
   }
 
   /** Unless there is a newer one of that id. */
   #forgetOwn(id: string): void {
-    if (!this.#leases.has(id) && !this.#placed.has(id)) this.#own.delete(id);
+    if (!this.#isHeld(id)) this.#own.delete(id);
+  }
+
+  #isHeld(id: string): boolean {
+    return this.#leases.has(id) || this.#placed.has(id);
   }
 
   /** After those of the same id that began before. */

@@ -254,6 +254,28 @@ describe.skipIf(!requireServer('consul'))('ConsulBackend', () => {
       await eventually(async () => expect(await server.command('GET', 'agent/services')).toEqual({}));
     });
 
+    it('withdraws what was registered though Consul did not say so, and nobody holds', async () => {
+      const server = await openServer();
+      const proxy = await FaultProxy.listen({ host: '127.0.0.1', port: server.port });
+      onTestFinished(() => proxy.close());
+      const target = await openTarget();
+      const check = { kind: 'http', path: '/health', intervalMs: 100 } as const;
+      const backend = openBackend({ url: `http://127.0.0.1:${proxy.port}`, check, timeoutMs: 1_000 });
+      await proxy.set({ latencyMs: 300 });
+      const refused = expect(backend.register(at(target.port), { ttl: 600 })).rejects.toThrow(
+        BackendUnavailableError,
+      );
+      await eventually(async () => expect([...(await server.listed('services')).keys()]).toHaveLength(1), {
+        timeoutMs: 5_000,
+      });
+      await proxy.set({ blackHole: 'to-client' }); // the answer is on its way
+      await refused;
+      await proxy.heal();
+      await eventually(async () => expect(await server.command('GET', 'agent/services')).toEqual({}), {
+        timeoutMs: 5_000,
+      });
+    });
+
     it.each(['tcp', 'grpc'] as const)('asks by %s', async (kind) => {
       const server = await openServer();
       const target = await openTarget();
