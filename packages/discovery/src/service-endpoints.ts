@@ -104,6 +104,7 @@ export class ServiceEndpoints implements Disposable {
    * @param latencyMs to the answer; NaN where that says nothing, as for a stream
    * @param reason why it was picked, for telemetry
    * @param wasAnswered whether `answered` was called for it
+   * @param durationMs how long it took, for telemetry, where that is not its latency
    */
   done(
     endpoint: Endpoint,
@@ -111,12 +112,13 @@ export class ServiceEndpoints implements Disposable {
     latencyMs: number,
     reason: PickReason = 'direct',
     wasAnswered = false,
+    durationMs = latencyMs,
   ): void {
     this.#target.giveBack(endpoint, outcome, latencyMs, wasAnswered);
     // How long a stream took says nothing, so neither does its end show that it had begun after an ejection.
     const isOfBefore = Number.isNaN(latencyMs) && endpoint.ejected && reason !== 'probe';
     if (outcome !== 'cancelled' && !isOfBefore) this.#target.judge(endpoint, outcome, latencyMs);
-    if (telemetry.attempt.hasSubscribers) this.#trace(endpoint, outcome, latencyMs, reason);
+    if (telemetry.attempt.hasSubscribers) this.#trace(endpoint, outcome, durationMs, reason);
   }
 
   /** Gives back a pick that was not used: no attempt was made. */

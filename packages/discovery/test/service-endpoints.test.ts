@@ -216,9 +216,15 @@ it('tells telemetry of picks, and of attempts when they have ended', async () =>
 
   const endpoint = endpoints.pick();
   if (endpoint !== undefined) endpoints.done(endpoint, 'timeout', 7, endpoints.reason);
+  const stream = endpoints.pick();
+  if (stream !== undefined) endpoints.done(stream, 'ok', Number.NaN, endpoints.reason, false, 900);
 
-  expect(picks).toEqual([['orders', 'direct']]);
+  expect(picks).toEqual([
+    ['orders', 'direct'],
+    ['orders', 'direct'],
+  ]);
   expect(attempts).toMatchObject([
     { service: 'orders', endpoint, outcome: 'timeout', durationMs: 7, reason: 'direct', kind: 'first' },
+    { service: 'orders', endpoint: stream, outcome: 'ok', durationMs: 900 },
   ]);
 });

@@ -70,8 +70,9 @@ export class SdPicker implements experimental.Picker, AttemptOwner {
     // The deadline of a stream that has brought something is its own end.
     const isEnough = outcome === 'timeout' && info !== undefined && info.received > 0;
     const isMeasured = !isEnough && info?.isStream !== true;
-    const latencyMs = isMeasured ? this.#clock.monotonic() - attempt.startedAt : Number.NaN;
-    this.#endpoints.done(endpoint, isEnough ? 'ok' : outcome, latencyMs, reason, isAnswered);
+    const durationMs = this.#clock.monotonic() - attempt.startedAt;
+    const latencyMs = isMeasured ? durationMs : Number.NaN;
+    this.#endpoints.done(endpoint, isEnough ? 'ok' : outcome, latencyMs, reason, isAnswered, durationMs);
   }
 
   /** It ends before its last pick has begun where it is cancelled meanwhile, or its credentials cannot be had. */

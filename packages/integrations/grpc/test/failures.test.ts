@@ -1,5 +1,7 @@
 import { connectivityState, status } from '@grpc/grpc-js';
+import { sleep, systemClock } from '@sd/core';
 import { telemetry } from '@sd/discovery';
+import { LoadBalancerFactory, type Endpoint } from '@sd/load-balancers';
 import { eventually } from '@sd/testkit';
 import { constants, createServer as createHttp2Server } from 'node:http2';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
@@ -216,9 +218,21 @@ describe('a call that', () => {
     expect(outcomes).toEqual([outcome]);
   });
 
-  it('is a stream is in flight until it ends, and its lifetime is no latency', async () => {
+  it('is a stream is in flight until it ends, and its lifetime is told, but is no latency', async () => {
     let end = (): void => undefined;
+    const latencies: number[] = [];
+    const loadBalancers = new LoadBalancerFactory().register('watched', () => {
+      let endpoints: readonly Endpoint[] = [];
+      return {
+        update: (all) => (endpoints = all),
+        pick: () => endpoints[0],
+        finished: (_endpoint, outcome, latencyMs) => {
+          if (outcome !== 'cancelled') latencies.push(latencyMs);
+        },
+      };
+    });
     const { client, discovery } = await startOrders({
+      discovery: { loadBalancers, strategy: 'watched' },
       handlers: [
         {
           list: (call) => {
@@ -238,12 +252,15 @@ describe('a call that', () => {
     const [endpoint] = orders.matching;
     expect(endpoint).toMatchObject({ inFlight: 1, answering: 1 }); // nobody waits for it
 
+    await sleep(systemClock, 50);
     end();
     list.resume();
     await once(list, 'end');
 
     await eventually(() => expect(endpoint).toMatchObject({ inFlight: 0, answering: 0 }));
-    expect(durations).toEqual([Number.NaN]);
+    expect(latencies).toEqual([]);
+    expect(durations).toHaveLength(1);
+    expect(durations[0]).toBeGreaterThanOrEqual(49);
   });
 });
 
