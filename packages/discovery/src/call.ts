@@ -513,8 +513,10 @@ class Call<T> implements PendingCall<T>, AttemptContext<T>, Alarm {
   }
 
   #deadlineExceeded(): DeadlineExceededError {
-    const cause = this.#lastError ?? this.target.view.error;
-    return new DeadlineExceededError(this.target.name, this.#deadlineMs, this.#reports ?? none, cause);
+    const attempts = this.#reports ?? none;
+    // Once there was an instance to ask, it is not the store that was waited for.
+    const cause = this.#lastError ?? (attempts.length === 0 ? this.target.view.error : undefined);
+    return new DeadlineExceededError(this.target.name, this.#deadlineMs, attempts, cause);
   }
 
   /** What the caller gets to see for an error that ended the call. */

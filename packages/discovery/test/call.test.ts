@@ -119,6 +119,22 @@ describe('time', () => {
     await rejection;
   });
 
+  it('does not blame the store for an instance that does not answer', async () => {
+    const { client, backend, clock, publish } = startClient();
+    await publish('orders', { port: 1 });
+    await client.getInstances('orders');
+    await backend.close();
+    await clock.advance(0);
+    expect(client.peek('orders')).toMatchObject({ state: 'stale', error: expect.any(Error) as Error });
+    const call = client.call('orders', hang, { deadlineMs: 1_000 });
+    const failure = call.catch((error: unknown) => error);
+    await clock.advance(1_000);
+
+    const error = await failure;
+    expect(error).toBeInstanceOf(DeadlineExceededError);
+    expect(error).not.toHaveProperty('cause');
+  });
+
   it('tells the attempt what is left', async () => {
     const { call, clock } = await startCall(
       (attempt) => (attempt.number === 1 ? hang() : attempt.remainingMs()),
