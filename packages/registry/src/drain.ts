@@ -1,6 +1,11 @@
 import { sleep, type Clock, type DiscoveryLogger } from '@sd/core';
 import * as v from 'valibot';
-import { closeServer, type Connections, type ListeningServer } from './listening-server.ts';
+import {
+  closeServer,
+  type CloseContext,
+  type Connections,
+  type ListeningServer,
+} from './listening-server.ts';
 import { withTimeLimit } from './time-limit.ts';
 
 export interface DrainOptions {
@@ -64,7 +69,9 @@ export async function drain(target: Drainable, plan: DrainPlan, context: DrainCo
     await withTimeLimit(
       async (inTime) => {
         await announce(target, plan, { ...context, signal: inTime });
-        await finishInFlight(target, plan, { ...context, signal: inTime });
+        // Sessions that are never idle, as their clients have not heard, need the other half to finish.
+        const patienceMs = (endsAt - clock.monotonic()) / 2;
+        await finishInFlight(target, plan, { ...context, signal: inTime, patienceMs });
       },
       { clock, timeoutMs: finishMs, tooLate: late(finishMs), signal },
     );
@@ -98,7 +105,11 @@ async function announce(target: Drainable, plan: DrainPlan, context: DrainContex
   }
 }
 
-async function finishInFlight(target: Drainable, plan: DrainPlan, context: DrainContext): Promise<void> {
+async function finishInFlight(
+  target: Drainable,
+  plan: DrainPlan,
+  context: DrainContext & CloseContext,
+): Promise<void> {
   await Promise.all([
     target.server === undefined
       ? undefined

@@ -12,11 +12,16 @@ export interface ListeningServer {
 }
 
 /** A socket, or a session of HTTP/2. */
-interface Connection {
-  once(event: 'close', listener: () => void): unknown;
+interface Connection extends Closing {
   destroy(): void;
-  /** Of a session: lets what is in flight finish. */
+  /** Of a session: says that it takes no more, and lets what is in flight finish. */
   close?(): void;
+  /** Of a session: tells of each request. */
+  on?(event: 'stream', listener: (stream: Closing) => void): unknown;
+}
+
+interface Closing {
+  once(event: 'close', listener: () => void): unknown;
 }
 
 /**
@@ -26,8 +31,8 @@ interface Connection {
 export class Connections {
   readonly #server: ListeningServer;
   readonly #sockets = new Set<Connection>();
-  readonly #sessions = new Set<Connection>();
-  #closing = false;
+  /** With how many requests they have in flight. */
+  readonly #sessions = new Map<Connection, number>();
 
   constructor(server: ListeningServer) {
     this.#server = server;
@@ -41,15 +46,25 @@ export class Connections {
   };
 
   readonly #addSession = (session: Connection): void => {
-    this.#sessions.add(session);
+    this.#sessions.set(session, 0);
     session.once('close', () => this.#sessions.delete(session));
-    if (this.#closing) session.close?.();
+    session.on?.('stream', (stream) => {
+      this.#count(session, 1);
+      stream.once('close', () => this.#count(session, -1));
+    });
   };
 
-  /** Those of HTTP/2 end when they have answered what is in flight. */
-  finish(): void {
-    this.#closing = true;
-    for (const session of this.#sessions) session.close?.();
+  #count(session: Connection, more: 1 | -1): void {
+    const inFlight = this.#sessions.get(session);
+    if (inFlight !== undefined) this.#sessions.set(session, inFlight + more);
+  }
+
+  /**
+   * Ends sessions of HTTP/2: those that are idle, or all of them as soon as they have answered what is in flight. Clients
+   * are told at once, and some give up what is in flight when they hear that, as undici does.
+   */
+  finish({ busy }: { readonly busy: boolean }): void {
+    for (const [session, inFlight] of this.#sessions) if (busy || inFlight === 0) session.close?.();
   }
 
   destroy(): void {
@@ -78,12 +93,21 @@ export function leftOpen(server: ListeningServer): {
 /** How often connections that have become idle are looked for, in milliseconds. */
 const sweepMs = 50;
 
+export interface CloseContext {
+  readonly clock: Clock;
+  /** Nothing is waited for once it aborts. */
+  readonly signal: AbortSignal;
+  /** How long sessions of HTTP/2 may take to become idle, in milliseconds. */
+  readonly patienceMs: number;
+}
+
 /** Stops accepting connections; resolves when the last one has ended, or when the signal aborts. */
 export function closeServer(
   server: ListeningServer,
   connections: Connections,
-  { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
+  { clock, signal, patienceMs }: CloseContext,
 ): Promise<void> {
+  const patientUntil = clock.monotonic() + patienceMs;
   return new Promise((resolve) => {
     const done = (): void => {
       timer.cancel();
@@ -93,11 +117,11 @@ export function closeServer(
     // A kept-alive connection that is busy now turns idle later, and would hold the server open until it times out.
     const sweep = (): void => {
       server.closeIdleConnections?.();
+      connections.finish({ busy: clock.monotonic() >= patientUntil });
       timer = clock.setTimer(sweep, sweepMs);
     };
     let timer = clock.setTimer(sweep, 0);
     const forget = onAbort(signal, done);
     server.close(done);
-    connections.finish();
   });
 }

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { Agent, createServer, get, type IncomingMessage, type Server } from 'node:http';
 import { connect as connectHttp2, createServer as createHttp2Server } from 'node:http2';
 import { connect, createServer as createTcpServer } from 'node:net';
-import { ClosedError, ConfigValidationError, systemClock, type InstanceStatus } from '@sd/core';
+import { ClosedError, ConfigValidationError, sleep, systemClock, type InstanceStatus } from '@sd/core';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { orders, rejection, setUp, unavailable } from './fixture.ts';
 import { answer, never } from './scripted-backend.ts';
@@ -387,6 +387,38 @@ describe('drain of a server', () => {
 
     expect(status).toBe(200);
     expect(logger.at('warn')).toEqual([]);
+  });
+
+  it.each([
+    ['when it has answered', 10_000],
+    ['after half of the time', 400],
+  ])('tells an HTTP/2 session that is busy to go away %s', async (_when, timeoutMs) => {
+    const { registry } = setUp({ clock: systemClock });
+    const waiting: (() => void)[] = [];
+    const server = createHttp2Server((_request, response) => {
+      waiting.push(() => response.end('done'));
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const registration = await registry.register({ service: 'orders', server });
+    const session = connectHttp2(`http://127.0.0.1:${registration.instance.port}`);
+    onTestFinished(() => session.destroy());
+    const seen: string[] = [];
+    session.on('error', () => undefined); // it may be cut off
+    session.on('goaway', () => seen.push('go away'));
+    const stream = session.request().resume();
+    stream.on('error', () => undefined);
+    stream.on('close', () => seen.push('end'));
+    await becomes(() => waiting.length === 1);
+
+    const draining = registration.drain({ propagationMs: 0, timeoutMs });
+    await sleep(systemClock, 100);
+    expect(seen).toEqual([]);
+    if (timeoutMs > 1_000) for (const reply of waiting) reply();
+    await draining;
+    if (!session.closed) await once(session, 'close');
+
+    expect(seen[0]).toBe(timeoutMs > 1_000 ? 'end' : 'go away');
   });
 
   it.each([
