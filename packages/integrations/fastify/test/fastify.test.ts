@@ -6,6 +6,7 @@ import { MemoryBackend, MemoryStore } from '@sd/memory';
 import { eventually, silentLogger } from '@sd/testkit';
 import fastify from 'fastify';
 import { EventEmitter, once } from 'node:events';
+import { Agent, get } from 'node:http';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { sd, type SdFastifyOptions } from '../src/index.ts';
 
@@ -83,6 +84,30 @@ describe('an app', () => {
     await closing;
     await expect(app.discovery.services()).rejects.toBeInstanceOf(ClosedError);
     await expect(app.serviceClient('orders').get('/')).rejects.toBeInstanceOf(ClosedError);
+  });
+
+  it('is not held up by a connection that is kept alive after its last answer', async () => {
+    const backend = makeBackend();
+    const events = new EventEmitter();
+    const app = makeApp({ backend, service: orders });
+    app.get('/slow', async () => {
+      events.emit('asked');
+      await once(events, 'answer');
+      return 'done';
+    });
+    const url = await app.listen({ port: 0, host: '127.0.0.1' });
+    await eventually(async () => expect(await backend.getInstances('orders')).toHaveLength(1));
+    const agent = new Agent({ keepAlive: true });
+    onTestFinished(() => agent.destroy());
+    const asked = once(events, 'asked');
+    get(`${url}/slow`, { agent }, (response) => response.resume());
+    await asked;
+
+    const closing = app.close();
+    await eventually(() => expect(app.server.listening).toBe(false));
+    events.emit('answer');
+
+    await closing; // Fastify's own would take 72 s
   });
 
   it('answers probes, which fail while it drains', async () => {
