@@ -3,6 +3,17 @@
  * Codes start with `ERR_SD_`, after Node's own convention.
  */
 export abstract class DiscoveryError extends Error {
+  /**
+   * By its code where it comes from another copy of this package: npm may install several, and a backend may bring its
+   * own.
+   */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    if (Function.prototype[Symbol.hasInstance].call(this, value)) return true;
+    if (!(value instanceof Error && 'code' in value)) return false;
+    if (this === DiscoveryError) return typeof value.code === 'string' && value.code.startsWith('ERR_SD_');
+    return Object.hasOwn(this, 'code') && Reflect.get(this, 'code') === value.code;
+  }
+
   abstract readonly code: `ERR_SD_${string}`;
   /** The service concerned, where there is one. */
   readonly service: string | undefined;
@@ -25,7 +36,8 @@ export interface ErrorContext {
 
 /** Something was used after its `close()`. */
 export class ClosedError extends DiscoveryError {
-  readonly code = 'ERR_SD_CLOSED';
+  static readonly code = 'ERR_SD_CLOSED';
+  readonly code = ClosedError.code;
 
   constructor(what: string, context?: ErrorContext) {
     super(`${what} is closed. Make a new one, or close it later.`, context);
@@ -34,7 +46,8 @@ export class ClosedError extends DiscoveryError {
 
 /** The store of a backend did not answer, or not in time. It may work again later. */
 export class BackendUnavailableError extends DiscoveryError {
-  readonly code = 'ERR_SD_BACKEND_UNAVAILABLE';
+  static readonly code = 'ERR_SD_BACKEND_UNAVAILABLE';
+  readonly code = BackendUnavailableError.code;
   readonly backend: string;
 
   constructor(backend: string, problem: string, context?: ErrorContext) {
@@ -45,7 +58,8 @@ export class BackendUnavailableError extends DiscoveryError {
 
 /** The store of a backend refused us: wrong credentials, or a right that is missing. */
 export class AccessDeniedError extends DiscoveryError {
-  readonly code = 'ERR_SD_ACCESS_DENIED';
+  static readonly code = 'ERR_SD_ACCESS_DENIED';
+  readonly code = AccessDeniedError.code;
   readonly backend: string;
 
   constructor(backend: string, problem: string, context?: ErrorContext) {
@@ -63,7 +77,8 @@ export type LeaseLossReason = 'expired' | 'deleted' | 'replaced' | 'store-lost';
 
 /** The store dropped a lease that was not released. It is the `reason` of `Lease.lost`. */
 export class LeaseLostError extends DiscoveryError {
-  readonly code = 'ERR_SD_LEASE_LOST';
+  static readonly code = 'ERR_SD_LEASE_LOST';
+  readonly code = LeaseLostError.code;
   readonly instanceId: string;
   readonly reason: LeaseLossReason;
 

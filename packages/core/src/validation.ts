@@ -13,7 +13,8 @@ export interface ConfigIssue {
 
 /** A value given by the user of `@sd/*` is wrong. Carries every mistake found, and the first one's parts at hand. */
 export class ConfigValidationError extends DiscoveryError {
-  readonly code = 'ERR_SD_CONFIG';
+  static readonly code = 'ERR_SD_CONFIG';
+  readonly code = ConfigValidationError.code;
   readonly issues: readonly ConfigIssue[];
   readonly field: string;
   readonly received: string;

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import {
   AccessDeniedError,
   BackendUnavailableError,
@@ -7,6 +7,7 @@ import {
   DiscoveryError,
   LeaseLostError,
 } from '../src/index.ts';
+import { thrownBy } from './thrown-by.ts';
 
 const cause = new Error('connect ECONNREFUSED');
 const context = { service: 'orders', endpoint: '10.0.0.1:80', cause };
@@ -77,5 +78,26 @@ describe('a DiscoveryError', () => {
     expect(error.message).toBe(
       'Registry: "port" is 0, expected a port; the value is missing, expected an object',
     );
+  });
+
+  it('is what it is to another copy of the package too', async () => {
+    vi.resetModules();
+    const other = await import('../src/index.ts');
+    const replaced: unknown = new other.LeaseLostError('orders', 'orders-1', 'replaced');
+    expect(other.LeaseLostError).not.toBe(LeaseLostError);
+    expect(replaced instanceof LeaseLostError).toBe(true);
+    expect(replaced instanceof DiscoveryError).toBe(true);
+    expect(replaced instanceof ClosedError).toBe(false);
+    expect(thrownBy(() => other.validateServiceName(''))).toBeInstanceOf(ConfigValidationError);
+  });
+
+  it('is neither another one nor what only looks like it', () => {
+    class StoreClosedError extends ClosedError {}
+    const closed: unknown = new ClosedError('DiscoveryClient');
+    expect(new StoreClosedError('DiscoveryClient')).toBeInstanceOf(ClosedError);
+    expect(closed instanceof StoreClosedError).toBe(false);
+    expect(closed instanceof BackendUnavailableError).toBe(false);
+    for (const other of [undefined, null, 'ERR_SD_CLOSED', { code: 'ERR_SD_CLOSED' }, cause])
+      expect([other instanceof ClosedError, other instanceof DiscoveryError]).toEqual([false, false]);
   });
 });

@@ -255,6 +255,23 @@ describe('a registration that another process replaced', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
+  it('stays replaced as well when its backend brought a copy of @sd/core of its own', async () => {
+    const { backend, clock, registry } = setUp();
+    vi.resetModules();
+    const { LeaseLostError } = await import('@sd/core');
+    const lost = new AbortController();
+    const register = backend.register.bind(backend);
+    backend.register = async (instance, options) =>
+      Object.defineProperty(await register(instance, options), 'lost', { value: lost.signal });
+    const registration = await registry.register(orders);
+
+    lost.abort(new LeaseLostError('orders', 'orders-1', 'replaced'));
+    await clock.advance(3_600_000);
+
+    expect(registration.state.value).toBe('replaced');
+    expect(backend.requests).toEqual(['register orders-1']);
+  });
+
   it('refuses updates, and deregisters without touching the other one', async () => {
     const { backend, clock, registry } = setUp();
     const registration = await registry.register(orders);
