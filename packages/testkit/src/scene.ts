@@ -142,6 +142,9 @@ export function addresses(instances: readonly ServiceInstance[]): string[] {
   return instances.map(addressOf).sort();
 }
 
+/** Stores count in whole milliseconds. */
+export const storeClockGrainMs = 1;
+
 const keyOf = ({ service, id }: ServiceInstance): string => `${service}/${id}`;
 
 function exampleInstance(service: string, n: number): ServiceInstance {

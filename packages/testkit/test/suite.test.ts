@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
-import { ClosedError, type ServiceInstance } from '@sd/core';
+import { ClosedError, type Lease, type ServiceInstance } from '@sd/core';
 import { conformanceCases } from '@sd/testkit';
 import { memoryHarness, type Fault } from './memory-harness.ts';
 import { overriding } from './overriding.ts';
@@ -24,7 +24,7 @@ describe('the conformance suite', () => {
     ],
     [
       'forgets instances before their time',
-      [5],
+      [5, 32],
       ({ backend }) => ({
         register: (instance, options) => backend.register(instance, { ...options, ttl: options.ttl / 2 }),
       }),
@@ -113,6 +113,95 @@ describe('the conformance suite', () => {
           backend.getInstances(service.replaceAll(/^\W+|\W+$/g, '') || 'x', options),
       }),
     ],
+    [
+      'changes the list that it gave',
+      [1],
+      ({ backend }) => {
+        const list: ServiceInstance[] = [];
+        return {
+          async getInstances(service, options) {
+            list.splice(0, list.length, ...(await backend.getInstances(service, options)));
+            return list;
+          },
+        };
+      },
+    ],
+    [
+      'tells nothing to a consumer that is busy',
+      [1],
+      ({ backend }) => ({
+        async *watch(service, options) {
+          let isTold = false;
+          for await (const instances of backend.watch(service, options)) {
+            if (isTold && instances.length === 3) continue;
+            isTold = true;
+            yield instances;
+          }
+        },
+      }),
+    ],
+    [
+      'tells the newest watch of a service alone',
+      [32],
+      ({ backend }) => {
+        const newest = new Map<string, object>();
+        return {
+          async *watch(service, options) {
+            const own = {};
+            newest.set(service, own);
+            for await (const instances of backend.watch(service, options)) {
+              if (newest.get(service) === own) yield instances;
+            }
+          },
+        };
+      },
+    ],
+    [
+      'ends what it watches with the first consumer that leaves',
+      [32],
+      ({ backend }) => {
+        const left = new Set<string>();
+        return {
+          async *watch(service, options) {
+            options.signal.addEventListener('abort', () => left.add(service));
+            for await (const instances of backend.watch(service, options)) {
+              if (!left.has(service)) yield instances;
+            }
+          },
+        };
+      },
+    ],
+    [
+      'writes whatever it is told in the place of an instance',
+      [3],
+      ({ backend }) => ({
+        async register(instance, options) {
+          const lease = await backend.register(instance, options);
+          const { service, id } = instance;
+          return overriding(lease, { update: (changed) => lease.update({ ...changed, service, id }) });
+        },
+      }),
+    ],
+    [
+      'releases when it is closed',
+      [32],
+      ({ backend }) => {
+        const leases: Lease[] = [];
+        return {
+          async register(instance, options) {
+            const lease = await backend.register(instance, options);
+            leases.push(lease);
+            return lease;
+          },
+          async close() {
+            await Promise.all(leases.map((lease) => lease.release()));
+            await backend.close();
+          },
+        };
+      },
+    ],
+    ['is not disposed of', [32], () => ({ [Symbol.asyncDispose]: async () => undefined })],
+    ['has no name', [32], () => ({ name: '' })],
     [
       'goes on watching after an abort',
       [32],

@@ -7,6 +7,7 @@ import type { BackendClient } from '../backend-harness.ts';
 import { any, registering, runningProgram } from '../capability.ts';
 import { conformanceCase, type ConformanceCase } from '../conformance-case.ts';
 import { eventually } from '../eventually.ts';
+import { storeClockGrainMs } from '../scene.ts';
 import type { TestTime } from '../test-time.ts';
 import { WatchRecorder } from '../watch-recorder.ts';
 
@@ -25,6 +26,28 @@ export const closing: readonly ConformanceCase[] = [
 
     expect(watch.snapshots).toHaveLength(1);
   }),
+
+  conformanceCase(
+    32,
+    'each watch of a client is told, and goes on when another of the same service ends',
+    any,
+    async (scene) => {
+      const { backend } = await scene.harness.createClient();
+      const older = new WatchRecorder(backend, 'orders', scene.time);
+      const newer = new WatchRecorder(backend, 'orders', scene.time);
+      for (const watch of [older, newer]) await watch.next(() => true, { timeoutMs: scene.seenWithinMs });
+
+      await scene.publish(scene.instance(1));
+      for (const watch of [older, newer]) await scene.sees(watch, [scene.instance(1)]);
+      newer.stop();
+      await eventually(() => expect(newer.end).toEqual({}), { time: scene.time });
+      await scene.publish(scene.instance(2));
+
+      await scene.sees(older, [scene.instance(1), scene.instance(2)]);
+      expect(older.end).toBeUndefined();
+      older.stop();
+    },
+  ),
 
   conformanceCase(32, 'what is given an aborted signal rejects with its reason', any, async (scene) => {
     const { backend } = await scene.harness.createClient();
@@ -81,11 +104,12 @@ export const closing: readonly ConformanceCase[] = [
 
   conformanceCase(
     32,
-    'close() renews no lease any more, and what hangs on the client is refused',
+    'close() neither renews nor releases a lease, and what hangs on the client is refused',
     registering,
     async (scene) => {
       const { ttl } = scene.harness;
       const { backend } = await scene.harness.createClient();
+      const startedAt = scene.time.monotonic();
       const lease = await backend.register(scene.instance(1), { ttl });
       const watch = await scene.watch();
 
@@ -94,9 +118,19 @@ export const closing: readonly ConformanceCase[] = [
       await expect(backend.register(scene.instance(2), { ttl })).rejects.toThrow(ClosedError);
       await expect(lease.update(scene.instance(1))).rejects.toThrow(ClosedError);
       await scene.time.advance(ttl);
-      await watch.next(({ length }) => length === 0, { timeoutMs: scene.expiredWithinMs });
+      const gone = await watch.next(({ length }) => length === 0, { timeoutMs: scene.expiredWithinMs });
+      expect(gone.atMs - startedAt).toBeGreaterThanOrEqual(ttl - storeClockGrainMs);
     },
   ),
+
+  conformanceCase(32, 'a client has a name, and is closed when it is disposed of', any, async (scene) => {
+    const { backend } = await scene.harness.createClient();
+    expect(backend.name).toMatch(/\S/);
+
+    await backend[Symbol.asyncDispose]();
+
+    await expect(backend.getInstances('orders')).rejects.toThrow(ClosedError);
+  }),
 
   conformanceCase(32, 'aborting and closing leave no timer and no socket', any, async (scene) => {
     await leavesNothing(scene, async (client) => {

@@ -3,7 +3,7 @@ import { LeaseLostError } from '@sd/core';
 import { deletingAsStranger, forgettingLeases, registering } from '../capability.ts';
 import { conformanceCase, type ConformanceCase } from '../conformance-case.ts';
 import { eventually } from '../eventually.ts';
-import { addresses } from '../scene.ts';
+import { addresses, storeClockGrainMs } from '../scene.ts';
 
 /** What keeps an instance published, and what ends that. */
 export const leases: readonly ConformanceCase[] = [
@@ -203,6 +203,3 @@ export const leases: readonly ConformanceCase[] = [
     },
   ),
 ];
-
-/** Stores count in whole milliseconds. */
-const storeClockGrainMs = 1;

@@ -1,7 +1,8 @@
 import { expect } from 'vitest';
-import { sameInstance } from '@sd/core';
+import { ConfigValidationError, sameInstance, type ServiceInstance } from '@sd/core';
 import { any, registering } from '../capability.ts';
 import { conformanceCase, type ConformanceCase } from '../conformance-case.ts';
+import { eventually } from '../eventually.ts';
 import { addresses } from '../scene.ts';
 
 /** Publishing, changing and withdrawing while all goes well. */
@@ -65,6 +66,58 @@ export const publishing: readonly ConformanceCase[] = [
       expect(await backend.getInstances('orders')).toEqual([scene.instance(1)]);
     },
   ),
+
+  conformanceCase(1, 'a consumer that takes its time gets the newest snapshot', any, async (scene) => {
+    const { backend } = await scene.harness.createClient();
+    const stop = new AbortController();
+    let goOn = (): void => undefined;
+    const busy = new Promise<void>((resolve) => (goOn = resolve));
+    let latest: readonly ServiceInstance[] | undefined;
+    const reads = async (): Promise<void> => {
+      for await (const instances of backend.watch('orders', { signal: stop.signal })) {
+        latest = instances;
+        await busy;
+      }
+    };
+    let failure: unknown;
+    void reads().catch((error: unknown) => (failure = error));
+    try {
+      await eventually(() => expect(latest).toEqual([]), { time: scene.time });
+      for (const n of [1, 2, 3]) await scene.publish(scene.instance(n));
+      await scene.settle();
+
+      goOn();
+
+      const expected = addresses([1, 2, 3].map((n) => scene.instance(n)));
+      await eventually(() => expect(addresses(latest ?? [])).toEqual(expected), {
+        timeoutMs: scene.seenWithinMs,
+        time: scene.time,
+      });
+      expect(failure).toBeUndefined();
+    } finally {
+      goOn();
+      stop.abort();
+    }
+  }),
+
+  conformanceCase(1, 'what a watch or a lookup has given does not change afterwards', any, async (scene) => {
+    await scene.publish(scene.instance(1));
+    const watch = await scene.watch();
+    await scene.sees(watch, [scene.instance(1)]);
+    const { backend } = await scene.harness.createClient();
+    const given = [
+      ...watch.snapshots.map(({ instances }) => instances),
+      await backend.getInstances('orders'),
+    ];
+    const asGiven = structuredClone(given);
+
+    await scene.publish(scene.changed(scene.instance(1)));
+    await scene.publish(scene.instance(2));
+    await scene.sees(watch, [scene.instance(1), scene.instance(2)]);
+    await backend.getInstances('orders');
+
+    expect(given).toEqual(asGiven);
+  }),
 
   conformanceCase(2, 'publishing the same once more tells no watcher', any, async (scene) => {
     await scene.publish(scene.instance(1));
@@ -143,6 +196,25 @@ export const publishing: readonly ConformanceCase[] = [
       expect(watch.snapshots).toHaveLength(2);
       expect(watch.latest).toEqual([scene.changed(scene.instance(1))]);
       expect(lease.instance).toEqual(scene.changed(scene.instance(1)));
+    },
+  ),
+
+  conformanceCase(
+    3,
+    'Lease.update() refuses another service and another id, which would be another registration',
+    registering,
+    async (scene) => {
+      const { backend } = await scene.harness.createClient();
+      const lease = await backend.register(scene.instance(1), { ttl: scene.harness.ttl });
+
+      const { id } = scene.instance(2);
+      for (const other of [{ id }, { service: 'payments' }]) {
+        const update = lease.update({ ...scene.instance(1), ...other });
+        await expect(update).rejects.toThrow(ConfigValidationError);
+      }
+
+      expect(await backend.listServices()).toEqual(['orders']);
+      expect(addresses(await backend.getInstances('orders'))).toEqual(addresses([scene.instance(1)]));
     },
   ),
 
