@@ -148,9 +148,11 @@ function isListOfLayers(value: unknown): boolean {
   return (
     Array.isArray(value) &&
     value.every(
+      // Every function has a name and an apply() too, a class that nobody made an instance of among them.
       (layer: unknown) =>
-        typeof Reflect.get(Object(layer), 'apply') === 'function' &&
-        isName(Reflect.get(Object(layer), 'name')),
+        isObject(layer) &&
+        typeof Reflect.get(layer, 'apply') === 'function' &&
+        isName(Reflect.get(layer, 'name')),
     )
   );
 }

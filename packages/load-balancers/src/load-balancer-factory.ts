@@ -66,7 +66,7 @@ export class LoadBalancerFactory {
     const { clock = systemClock, rng = systemRng, zone, service = '' } = context;
     const latencies = context.latencies ?? ((): LatencyMetric => new LatencyMetric({ clock }));
     const strategy = this.get(name)({ service, zone, clock, rng, latencies });
-    if (isSimple(strategy)) return new Listed(strategy);
+    if (isSimple(strategy)) return new Listed(name, strategy);
     if (isIncremental(strategy)) return strategy;
     const expected = 'one that returns a Strategy: update(), pick()';
     throw mistake(`creator of "${name}"`, strategy, expected);

@@ -47,6 +47,7 @@ describe('options of balancing', () => {
     ['maxInFlight', '1.5', { maxInFlight: 1.5 }, 'a whole number above 0'],
     ['layers', '{}', { layers: {} }, 'a list of layers: name, apply()'],
     ['layers', '[', { layers: [{ apply: () => 0 }] }, 'a list of layers: name, apply()'],
+    ['layers', 'a function', { layers: [function canary() {}] }, 'a list of layers: name, apply()'],
     ['layers', '', { layers: [{ name: 'x' }] }, 'a list of layers: name, apply()'],
     ['subset', '10', { subset: 10 }, 'an object'],
     ['subset', 'null', { subset: null }, 'an object'],

@@ -51,6 +51,27 @@ function poolWith(
   return { pool, set };
 }
 
+describe("a user's simple strategy", () => {
+  it.each<[what: string, picked: (first: Endpoint | undefined) => unknown]>([
+    ['an instance', (first) => first?.instance],
+    ['a promise', (first) => Promise.resolve(first)],
+    ['null', () => null],
+    ['a place', () => 0],
+  ])('is told of when it picks %s', (_, picked) => {
+    let list: readonly Endpoint[] = [];
+    const strategy: Strategy = {
+      update: (endpoints) => void (list = endpoints),
+      // @ts-expect-error as plain JavaScript may do it
+      pick: () => picked(list[0]),
+    };
+    const { pool, set } = poolWith(() => strategy);
+    expect(() => set.pick(anyRequest)).toThrow(
+      /^Strategy "own": "pick\(\)" is .+, expected an endpoint that update\(\) was given, or undefined$/,
+    );
+    expect(pool.endpoints.map(({ inFlight }) => inFlight)).toEqual([0, 0]);
+  });
+});
+
 describe("a user's incremental strategy", () => {
   it('is told of each change by itself', () => {
     const told: Told[] = [];
