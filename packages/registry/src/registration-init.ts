@@ -41,7 +41,15 @@ export type RegistrationDefaults = Pick<
 /** @throws {ConfigValidationError} naming the first wrong field */
 export function validateDefaults(defaults: RegistrationDefaults): RegistrationDefaults {
   try {
-    createInstance({ ...defaults, host: defaults.host ?? 'localhost', service: 'any', port: 1 }, 0);
+    createInstance(
+      {
+        ...defaults,
+        host: defaults.host === undefined ? 'localhost' : defaults.host,
+        service: 'any',
+        port: 1,
+      },
+      0,
+    );
     return defaults;
   } catch (error) {
     if (!(error instanceof ConfigValidationError)) throw error;
@@ -63,7 +71,7 @@ export function describeInstance(
   const { server, ...given } = init;
   const bound = server === undefined ? undefined : boundAddress(server, given.port);
   const port = given.port ?? bound?.port;
-  if (port === undefined) throw mistake('port', 'missing', 'a port, or a server that has one');
+  if (port === undefined) throw portMissing(given);
   const known = firstGiven(given.host, defaults.host, bound?.host);
   const host = known === undefined ? detectHost() : known;
   if (isWildcard(host)) {
@@ -92,6 +100,18 @@ export function describeInstance(
     },
     now,
   );
+}
+
+/** With what else is wrong: a name that is misspelled may be why. */
+function portMissing(given: RegistrationFields): ConfigValidationError {
+  const missing = { field: 'port', received: 'missing', expected: 'a port, or a server that has one' };
+  try {
+    createInstance({ ...given, host: given.host === undefined ? 'localhost' : given.host, port: 1 }, 0);
+    return new ConfigValidationError('Registration', [missing]);
+  } catch (error) {
+    if (!(error instanceof ConfigValidationError)) throw error;
+    return new ConfigValidationError('Registration', [missing, ...error.issues]);
+  }
 }
 
 /** Unlike `??`, it takes null for something given, which is then refused. */

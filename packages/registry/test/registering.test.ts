@@ -211,6 +211,19 @@ describe('a wrong registration', () => {
   });
 });
 
+describe('a registration without a port', () => {
+  it('is told what else is wrong, as that may be why', async () => {
+    const { registry } = setUp();
+    const misspelled = { service: 'orders', sevrer: {} } as unknown as RegistrationInit;
+    await expect(registry.register(misspelled)).rejects.toMatchObject({
+      issues: [
+        { field: 'port', expected: 'a port, or a server that has one' },
+        { field: 'sevrer', received: 'an unknown option' },
+      ],
+    });
+  });
+});
+
 describe('a wrong option', () => {
   const backend = new ScriptedBackend();
   const wrong: [string, object | undefined][] = [
@@ -221,6 +234,7 @@ describe('a wrong option', () => {
     ['defaults.weight', { backend, defaults: { weight: -1 } }],
     ['defaults.port', { backend, defaults: { port: 80 } }],
     ['defaults.host', { backend, defaults: { host: 'a b' } }],
+    ['defaults.host', { backend, defaults: { host: null } }],
     ['shutdownSignals.0', { backend, shutdownSignals: ['SIGKILL'] }],
     ['drain.timeoutMs', { backend, drain: { timeoutMs: -1 } }],
     ['drain.finish', { backend, drain: { finish: true } }],
