@@ -56,9 +56,17 @@ export const clientOptionsSchema = v.pipe(
 );
 
 function isTransport(value: unknown): boolean {
-  if (typeof value === 'function') return true;
+  return typeof value === 'function' || isMade(value);
+}
+
+function isMade(value: unknown): boolean {
   return typeof value === 'object' && value !== null && 'exchange' in value && 'open' in value;
 }
+
+/** What a function that was given as transport must return. */
+export const madeTransportSchema = v.object({
+  transport: v.custom<HttpTransport>(isMade, 'a function that returns a transport: exchange(), open()'),
+});
 
 /** What clients may have in common: those who make several take it from their users. */
 export const clientDefaultsSchema = v.omit(options, ['service', 'discovery']);

@@ -4,7 +4,7 @@ import type { HttpsOptions } from 'got';
 import { addAbortSignal, Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { finished } from 'node:stream/promises';
-import { clientOptionsSchema } from './client-options.ts';
+import { clientOptionsSchema, madeTransportSchema } from './client-options.ts';
 import { deadlineHeader } from './deadline-header.ts';
 import { HttpStatusError } from './errors.ts';
 import { GotTransport } from './got-transport.ts';
@@ -98,7 +98,7 @@ export class ServiceClient implements AsyncDisposable {
     const { transport, discovery } = options;
     this.#ownsTransport = typeof transport !== 'object';
     this.#transport =
-      typeof transport === 'function' ? transport(discovery) : (transport ?? new GotTransport(options));
+      typeof transport === 'function' ? made(transport(discovery)) : (transport ?? new GotTransport(options));
   }
 
   get(path: string, options?: RequestOptions): PendingResponse {
@@ -288,6 +288,11 @@ export class ServiceClient implements AsyncDisposable {
 
 const noOptions: RequestOptions = Object.freeze({});
 const noContent: Content = Object.freeze({ headers: {}, body: undefined });
+
+function made(transport: HttpTransport): HttpTransport {
+  validate('ServiceClient', madeTransportSchema, { transport });
+  return transport;
+}
 
 function readResponse(
   attempt: Attempt,

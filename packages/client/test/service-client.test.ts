@@ -245,6 +245,7 @@ describe('bad input', () => {
       ['headers.b', { service: 'orders', discovery, headers: { b: '\n' } }],
       ['connectTimeoutMs', { service: 'orders', discovery, connectTimeoutMs: 0 }],
       ['timeout', { service: 'orders', discovery, timeout: 5 }],
+      ['transport', { service: 'orders', discovery, transport: () => undefined }],
     ];
     for (const [field, options] of wrong) {
       // @ts-expect-error -- wrong on purpose
