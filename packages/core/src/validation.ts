@@ -106,8 +106,19 @@ function configIssue(issue: v.BaseIssue<unknown>): ConfigIssue {
   const field = fieldOf(v.getDotPath(issue));
   const input = at === undefined || at.origin === 'key' ? issue.input : at.value;
   const hidden = input !== undefined && isSecret(field);
-  return { field, received: hidden ? '***' : describeValue(input), expected: issue.message };
+  const received = isOfOtherCopy(issue, input)
+    ? `a ${issue.expected} of another copy of its package (npm ls shows them)`
+    : describeValue(input);
+  return { field, received: hidden ? '***' : received, expected: issue.message };
 }
+
+/** It has the right name, and is refused all the same: npm installed several copies. */
+function isOfOtherCopy({ type, expected }: v.BaseIssue<unknown>, input: unknown): boolean {
+  return type === 'instance' && isObject(input) && expected !== '' && input.constructor?.name === expected;
+}
+
+const isObject = (value: unknown): value is { readonly constructor?: { readonly name?: unknown } } =>
+  typeof value === 'object' && value !== null;
 
 function describeIssue({ field, received, expected }: ConfigIssue): string {
   return `${field === '' ? 'the value' : `"${field}"`} is ${received}, expected ${expected}`;

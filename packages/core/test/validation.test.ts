@@ -105,6 +105,22 @@ describe('validate()', () => {
     expect(String(error)).not.toContain('hunter2');
   });
 
+  it('tells one of another copy of a package from something else', () => {
+    const copyOf = () =>
+      class Store {
+        readonly size = 0;
+      };
+    const [Store, OtherStore] = [copyOf(), copyOf()];
+    const options = v.object({ store: v.instance(Store, 'a Store') });
+    const mistake = (store: unknown): unknown => thrownBy(() => validate('Server', options, { store }));
+    expect(mistake(new OtherStore())).toMatchObject({
+      message:
+        'Server: "store" is a Store of another copy of its package (npm ls shows them), expected a Store',
+    });
+    expect(mistake({})).toMatchObject({ message: 'Server: "store" is {}, expected a Store' });
+    expect(mistake(new Store())).toBeUndefined();
+  });
+
   it('still says that a secret is missing', () => {
     const error = thrownBy(() => validate('Server', v.object({ token: v.string('a token') }, 'a token'), {}));
     expect(error).toMatchObject({ field: 'token', received: 'missing' });
