@@ -5,6 +5,8 @@ export interface EndpointSlice {
   /** The Service that it belongs to, by its label. */
   readonly service: string;
   readonly version: string;
+  /** Of this object and no other, in any store; empty where the server gives none. */
+  readonly uid: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
   readonly addressType: unknown;
@@ -17,7 +19,7 @@ export const serviceLabel = 'kubernetes.io/service-name';
 /** The slice that `object` is; undefined when there is nobody to whom it could belong. */
 export function parseSlice(object: unknown): EndpointSlice | undefined {
   const { metadata, addressType, endpoints, ports } = fields(object);
-  const { name, namespace, resourceVersion, labels, annotations } = fields(metadata);
+  const { name, namespace, resourceVersion, uid, labels, annotations } = fields(metadata);
   const texts = strings(labels);
   const service = texts[serviceLabel];
   if (typeof name !== 'string' || typeof namespace !== 'string' || service === undefined) return undefined;
@@ -26,6 +28,7 @@ export function parseSlice(object: unknown): EndpointSlice | undefined {
     name,
     service,
     version: typeof resourceVersion === 'string' ? resourceVersion : '',
+    uid: typeof uid === 'string' ? uid : '',
     labels: texts,
     annotations: strings(annotations),
     addressType,

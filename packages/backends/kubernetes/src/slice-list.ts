@@ -33,13 +33,13 @@ export async function listSlices(api: ApiClient, scope: SliceScope, signal: Abor
   }
 }
 
-/** The newest revision of the store. */
-export async function currentVersion(
+/** The newest revision of the store, and one slice, so that it is known again. */
+export async function sampleSlices(
   api: ApiClient,
   scope: SliceScope,
   signal: AbortSignal,
-): Promise<string> {
-  return (await listPage(api, scope, signal, { limit: '1' })).version;
+): Promise<SliceList> {
+  return listPage(api, scope, signal, { limit: '1' });
 }
 
 /** For the query of a list or a watch. */

@@ -11,7 +11,7 @@ import type { ApiClient } from './api-client.ts';
 import { ExpiredError, unavailable } from './kubernetes-errors.ts';
 import { isOlder } from './resource-version.ts';
 import type { ServiceNames } from './service-names.ts';
-import { currentVersion, listSlices, selector, type SliceScope } from './slice-list.ts';
+import { listSlices, sampleSlices, selector, type SliceScope } from './slice-list.ts';
 import type { SliceMapping } from './slice-mapping.ts';
 import { serviceKey, SliceStore } from './slice-store.ts';
 import { readEvent } from './watch-event.ts';
@@ -109,7 +109,10 @@ export class SliceReflector {
         await this.#list();
         while ((await this.#watch()) === 'ended') {
           await this.#pause();
-          this.#assertContinues(await currentVersion(api, this.#scope, signal));
+          const { version, slices } = await sampleSlices(api, this.#scope, signal);
+          this.#assertContinues(version);
+          // A store that has lost its data counts its revisions anew, and may be beyond ours by now.
+          if (this.#store.knowsNoneOf(slices)) break;
         }
         await this.#pause();
       }
@@ -123,6 +126,9 @@ export class SliceReflector {
     const { version, slices } = await listSlices(api, this.#scope, this.#over.signal);
     this.#over.signal.throwIfAborted();
     this.#assertContinues(version);
+    if (this.#store.knowsNoneOf(slices)) {
+      throw unavailable('the store has nothing of what was known; was it restored, or are its data lost?');
+    }
     this.#version = version;
     this.#relistAt = clock.monotonic() + relistMs * (0.8 + 0.4 * rng());
     for (const key of this.#store.replace(slices)) this.#tell(key);

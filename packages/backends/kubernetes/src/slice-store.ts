@@ -10,6 +10,13 @@ export class SliceStore {
     return this.#services.get(service) ?? none;
   }
 
+  /** Whether none of these is known: neither by its name nor as the object that it is. */
+  knowsNoneOf(slices: readonly EndpointSlice[]): boolean {
+    return (
+      this.#slices.size > 0 && !slices.some((slice) => this.#slices.get(keyOf(slice))?.uid === slice.uid)
+    );
+  }
+
   /** @returns the services that are concerned: two when it was given another label */
   put(slice: EndpointSlice): readonly string[] {
     const key = keyOf(slice);

@@ -193,6 +193,39 @@ describe('revisions', () => {
     },
   );
 
+  it(
+    'of a store that has lost its data and is beyond ours by now are no reason to go on: the view verifies what there is',
+    { timeout: 20_000 },
+    async () => {
+      const api = await openApi();
+      for (let n = 1; n <= 5; n += 1) api.apply('demo', slice(n));
+      const view = await openView(openBackend({ url: api.url, ...reader }));
+      const known = view.views.length;
+      await eventually(() => expect(api.watches).toBe(1));
+
+      api.cutWatches();
+      api.store.restore();
+      for (let n = 11; n <= 20; n += 1) api.apply('demo', slice(n));
+
+      await view.shows(({ length }) => length === 20, 15_000);
+      expect(view.fewest(known)).toBe(10);
+    },
+  );
+
+  it('of a list that has nothing of what was known end the watches', async () => {
+    const api = await openApi();
+    for (let n = 1; n <= 5; n += 1) api.apply('demo', slice(n));
+    const watch = await openWatch(openBackend({ url: api.url, ...reader }));
+    await eventually(() => expect(api.watches).toBe(1));
+
+    api.tell('{"type":"ERROR","object":{"kind":"Status","code":410,"message":"too old resource version"}}\n');
+    api.endWatches();
+    api.store.restore();
+    for (let n = 11; n <= 20; n += 1) api.apply('demo', slice(n));
+
+    await eventually(() => expect(String(watch.end?.error)).toMatch(/nothing of what was known/), soon);
+  });
+
   it('of the future, which no event follows, are found out by the next list', async () => {
     const api = await openApi();
     const watch = await openWatch(openBackend({ url: api.url, ...reader }));
