@@ -27,6 +27,10 @@ export class Publisher implements AsyncDisposable {
   }
 
   noticed(member: Member, notice: Notice['notice']): void {
+    for (const other of this.#known.keys()) {
+      // Two cannot listen at one address: the one before has died.
+      if (other !== member && other.port === member.port) this.#known.delete(other);
+    }
     if (notice === 'left') this.#known.delete(member);
     else this.#known.set(member, { isLeaving: notice === 'leaving', answeredAt: performance.now() });
     this.#look();
