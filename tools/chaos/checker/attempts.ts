@@ -1,5 +1,5 @@
 import { bounds } from './bounds.ts';
-import { isGoodFor } from './calls.ts';
+import { frozenMs, isGoodFor } from './calls.ts';
 import type { Invariant } from './violation.ts';
 
 /** While there is one that it has not asked, which a consumer cannot know of those that were dead or frozen of late. */
@@ -43,13 +43,14 @@ export const cancelledCallsEnd: Invariant = {
   name: 'a call that is cancelled ends at once, and begins nothing more',
   isTimed: true,
   violations: ({ consumers, overAt }) =>
-    consumers.flatMap(({ who, calls }) =>
+    consumers.flatMap(({ who, calls, frozen }) =>
       calls.flatMap(({ call, cancelledAt, to, attempts }) => {
         if (cancelledAt === Infinity) return [];
         const later = attempts.find(({ t }) => t > cancelledAt);
         if (later !== undefined)
           return [{ t: later.t, who, text: `call ${call} was sent after it was cancelled` }];
-        const tookMs = Math.min(to, overAt) - cancelledAt;
+        const end = Math.min(to, overAt);
+        const tookMs = end - cancelledAt - frozenMs(frozen, { from: cancelledAt, to: end });
         if (tookMs <= bounds.deadlineSlackMs) return [];
         const text = `call ${call} went on for ${tookMs.toFixed(0)} ms after it was cancelled`;
         return [{ t: cancelledAt, who, text }];

@@ -20,7 +20,7 @@ export const callsKeepTheirDeadline: Invariant = {
 };
 
 /** Milliseconds of the span in which it was frozen, and could not keep any time. */
-function frozenMs(frozen: readonly Interval[], span: Interval): number {
+export function frozenMs(frozen: readonly Interval[], span: Interval): number {
   const times = frozen.map(({ from, to }) => Math.min(to, span.to) - Math.max(from, span.from));
   return times.reduce((sum, ms) => sum + Math.max(0, ms), 0);
 }

@@ -57,6 +57,12 @@ describe('a history that is as it should be', () => {
     expect(broken(history)).toEqual([]);
   });
 
+  it('has a call that was cancelled by somebody who was frozen then', () => {
+    const history = new MadeHistory().fault('freeze-consumer', 'consumer-1.1', 5_105, 6_500);
+    history.call(5_000, { attempts: [first!], cancelled: 5_100, failed: 6_510 });
+    expect(broken(history)).toEqual([]);
+  });
+
   it('has a call that was sent to the same instance again when all others were gone', () => {
     const history = new MadeHistory().killed('provider-3.1', 4_000, 500);
     history.fault('freeze-provider', 'provider-2.1', 4_000, 6_000);
