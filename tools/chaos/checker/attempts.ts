@@ -43,13 +43,13 @@ export const cancelledCallsEnd: Invariant = {
   name: 'a call that is cancelled ends at once, and begins nothing more',
   isTimed: true,
   violations: ({ consumers, overAt }) =>
-    consumers.flatMap(({ who, calls, frozen }) =>
+    consumers.flatMap(({ who, calls, exit, frozen }) =>
       calls.flatMap(({ call, cancelledAt, to, attempts }) => {
         if (cancelledAt === Infinity) return [];
         const later = attempts.find(({ t }) => t > cancelledAt);
         if (later !== undefined)
           return [{ t: later.t, who, text: `call ${call} was sent after it was cancelled` }];
-        const end = Math.min(to, overAt);
+        const end = Math.min(to, exit?.t ?? overAt);
         const tookMs = end - cancelledAt - frozenMs(frozen, { from: cancelledAt, to: end });
         if (tookMs <= bounds.deadlineSlackMs) return [];
         const text = `call ${call} went on for ${tookMs.toFixed(0)} ms after it was cancelled`;

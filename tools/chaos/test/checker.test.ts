@@ -63,6 +63,22 @@ describe('a history that is as it should be', () => {
     expect(broken(history)).toEqual([]);
   });
 
+  it('has a call that was cancelled by somebody who was killed then', () => {
+    const history = new MadeHistory().without(({ who, t }) => who === 'consumer-1.1' && t > 5_000);
+    history.call(5_000, { attempts: [first!], cancelled: 5_100 });
+    history.fault('kill-consumer', 'consumer-1.1', 5_105, 5_500);
+    history.plus(5_110, 'consumer-1.1', { kind: 'exited', code: null, signal: 'SIGKILL', killed: true });
+    expect(broken(history)).toEqual([]);
+  });
+
+  it('has views that are live again before the harness knows that the store is back', () => {
+    const back = 5_000 + bounds.noticeDownMs - 10;
+    const history = new MadeHistory().fault('kill-store', 'store', 5_000, back + 100);
+    for (const consumer of ['consumer-1.1', 'consumer-2.1'])
+      history.view(5_010, consumer, allPorts, 'stale').view(back, consumer, allPorts);
+    expect(broken(history)).toEqual([]);
+  });
+
   it('has a call that was sent to the same instance again when all others were gone', () => {
     const history = new MadeHistory().killed('provider-3.1', 4_000, 500);
     history.fault('freeze-provider', 'provider-2.1', 4_000, 6_000);
