@@ -22,6 +22,7 @@ export class HeldLease implements Lease {
   readonly #placement: Placement;
   readonly #clock: Clock;
   readonly #onEnd: (lease: HeldLease) => void;
+  readonly #successors: () => Promise<unknown>;
   readonly #isOvertaken: () => boolean;
   readonly #lost = new AbortController();
   #instance: ServiceInstance;
@@ -37,8 +38,10 @@ export class HeldLease implements Lease {
       readonly clock: Clock;
       /** Of the clock's `monotonic()`: when the store was asked for it. */
       readonly renewedAt: number;
-      /** Whether a registration of our own that was given up may be what replaced it. Default: no. */
-      readonly isOvertaken?: (() => boolean) | undefined;
+      /** Resolves when no later registration of our own of the same instance is under way. */
+      readonly successors: () => Promise<unknown>;
+      /** Whether a registration of our own that was given up may be what replaced it. */
+      readonly isOvertaken: () => boolean;
       readonly onEnd: (lease: HeldLease) => void;
     },
   ) {
@@ -47,7 +50,8 @@ export class HeldLease implements Lease {
     this.#clock = options.clock;
     this.#renewedAt = options.renewedAt;
     this.#onEnd = options.onEnd;
-    this.#isOvertaken = options.isOvertaken ?? (() => false);
+    this.#successors = options.successors;
+    this.#isOvertaken = options.isOvertaken;
     this.#instance = instance;
   }
 
@@ -74,6 +78,8 @@ export class HeldLease implements Lease {
     const instance = createInstance(update, this.#clock.now());
     if (instance.service !== service) throw contradiction('service', instance.service, service);
     if (instance.id !== id) throw contradiction('id', instance.id, id);
+    await this.#successors(); // what they publish is newer
+    this.#assertHeld();
     const loss = await this.#placement.write(instance);
     if (loss !== undefined) this.drop(loss);
     this.#assertHeld();

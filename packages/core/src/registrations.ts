@@ -32,6 +32,7 @@ export class Registrations<P extends Placement = Placement> {
   readonly #pending = new Set<Promise<unknown>>();
   /** The same by instance: thousands may be under way. */
   readonly #attempts = new Map<string, Set<Attempt>>();
+  #begun = 0;
   readonly #closed = new AbortController();
 
   constructor(options: RegistrationsOptions<P>) {
@@ -51,7 +52,14 @@ export class Registrations<P extends Placement = Placement> {
     const { ttl, signal } = validate('register()', registerSchema, options);
     this.assertUsable(signal);
     const checked = createInstance(instance, this.#options.clock.now());
-    const attempt: Attempt = { key: keyOf(checked.service, checked.id), signal, isOvertaken: false };
+    const key = keyOf(checked.service, checked.id);
+    const attempt: Attempt = {
+      key,
+      number: ++this.#begun,
+      signal,
+      isOvertaken: false,
+      settled: Promise.resolve(),
+    };
     const attempts = this.#attempts.get(attempt.key) ?? new Set();
     this.#attempts.set(attempt.key, attempts.add(attempt));
     const registering = this.#register(checked, Math.ceil(ttl), attempt);
@@ -62,7 +70,7 @@ export class Registrations<P extends Placement = Placement> {
       if (attempts.size === 0) this.#attempts.delete(attempt.key);
       if (signal?.aborted === true) for (const each of attempts) each.isOvertaken = true;
     };
-    registering.then(forget, forget);
+    attempt.settled = registering.then(forget, forget);
     return abortable(registering, signal).catch((error: unknown) => {
       // It may have aborted in the moment between the lease and here.
       registering.then((lease) => lease.release()).catch(() => undefined);
@@ -109,6 +117,7 @@ export class Registrations<P extends Placement = Placement> {
       placement,
       clock,
       renewedAt,
+      successors: () => this.#settled(attempt),
       isOvertaken: () => attempt.isOvertaken || Array.from(this.#attempts.get(key) ?? []).some(isGivenUp),
       onEnd: (ended) => {
         if (this.#leases.get(key) === ended) this.#leases.delete(key);
@@ -120,14 +129,24 @@ export class Registrations<P extends Placement = Placement> {
     attempt.isOvertaken = false; // what comes from now on is news
     return lease;
   }
+
+  /** Resolves when those of the same instance that were begun after it are over. */
+  #settled({ key, number }: Attempt): Promise<unknown> {
+    const later = Array.from(this.#attempts.get(key) ?? []).filter((each) => each.number > number);
+    return Promise.all(later.map(({ settled }) => settled));
+  }
 }
 
 /** A registration that the store has not answered yet. */
 interface Attempt {
   readonly key: string;
+  /** In the order of their beginning. */
+  readonly number: number;
   readonly signal: AbortSignal | undefined;
   /** Whether one of the same instance that was given up may have come after it. */
   isOvertaken: boolean;
+  /** Never rejects. */
+  settled: Promise<void>;
 }
 
 const isGivenUp = ({ signal }: Attempt): boolean => signal?.aborted === true;

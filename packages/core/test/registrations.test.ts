@@ -18,6 +18,7 @@ function scene() {
   const held: HeldLease[] = [];
   const ended: HeldLease[] = [];
   let gate = Promise.resolve();
+  let answer = Promise.resolve();
   const outcome: { loss: LeaseLoss | undefined } = { loss: undefined };
   const registrations = new Registrations({
     owner: 'The scripted backend',
@@ -25,6 +26,7 @@ function scene() {
     async place(instance) {
       await gate;
       store.set(instance.id, instance);
+      await answer;
       return {
         async write(changed) {
           if (outcome.loss === undefined) store.set(changed.id, changed);
@@ -41,9 +43,14 @@ function scene() {
     gate = new Promise((resolve) => (open = resolve));
     return open;
   };
+  const holdUpAnswer = (): (() => void) => {
+    let open = (): void => undefined;
+    answer = new Promise((resolve) => (open = resolve));
+    return open;
+  };
   const register = (options: { ttl?: number; signal?: AbortSignal } = {}) =>
     registrations.register(orders, { ttl: 1_000, ...options });
-  return { clock, store, held, ended, outcome, registrations, holdUp, register };
+  return { clock, store, held, ended, outcome, registrations, holdUp, holdUpAnswer, register };
 }
 
 it('places an instance and hands its lease on to be renewed', async () => {
@@ -182,4 +189,19 @@ it('leaves what is registered to expire when it closes, and refuses everything a
   expect(lease.lost.aborted).toBe(false);
   await expect(lease.release()).rejects.toMatchObject({ code: 'ERR_SD_CLOSED' });
   await expect(register()).rejects.toMatchObject({ code: 'ERR_SD_CLOSED' });
+});
+
+it('has an update of the former lease wait for a registration under way, and not overwrite it', async () => {
+  const { register, registrations, store, holdUpAnswer } = scene();
+  const lease = await register();
+  const moved = { ...orders, port: 81 };
+  const open = holdUpAnswer();
+  const registering = registrations.register(moved, { ttl: 1_000 });
+  const updating = lease.update({ ...orders, weight: 2 });
+  await vi.waitFor(() => expect(store.get('orders-1')).toEqual(moved));
+  open();
+
+  await expect(updating).rejects.toThrow(LeaseLostError);
+  expect((await registering).instance).toEqual(moved);
+  expect(store.get('orders-1')).toEqual(moved);
 });
