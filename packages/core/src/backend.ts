@@ -40,6 +40,15 @@ export interface BackendReadOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Whether it has the methods that finding instances takes: what users hand in may be anything. */
+export function isBackend(value: unknown): value is DiscoveryBackend {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    ['watch', 'getInstances', 'listServices'].every((name) => typeof Reflect.get(value, name) === 'function')
+  );
+}
+
 /** A backend that instances can be published in. */
 export interface RegistryBackend extends DiscoveryBackend {
   /**

@@ -1,6 +1,7 @@
+import * as v from 'valibot';
 import { abortable } from './abortable.ts';
 import { Backoff } from './backoff.ts';
-import type { DiscoveryBackend } from './backend.ts';
+import { isBackend, type DiscoveryBackend } from './backend.ts';
 import { sleep, systemClock, type Clock, type Timer } from './clock.ts';
 import { ClosedError } from './errors.ts';
 import { followOptions, type FollowOptions } from './follow-options.ts';
@@ -30,11 +31,14 @@ export interface Following {
 /**
  * Supervises the watch of one service, for as long as it is not closed: reconnects with full jitter, keeps the last
  * good snapshot and marks it stale, holds what a troubled store suddenly forgets, and folds bursts into one change.
- * @throws {ConfigValidationError} naming each wrong option, or the name that no service can have
+ * @throws {ConfigValidationError} naming each wrong option, the name that no service can have, or what is no backend
  */
 export function follow(backend: DiscoveryBackend, service: string, options: FollowOptions = {}): Following {
+  validate('follow()', followed, { backend });
   return new Follower(backend, validateServiceName(service), validate('follow()', followOptions, options));
 }
+
+const followed = v.object({ backend: v.custom(isBackend, 'a backend, e.g. new MemoryBackend()') });
 
 class Follower implements Following {
   readonly #backend: DiscoveryBackend;

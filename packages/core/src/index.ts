@@ -1,10 +1,11 @@
 export { abortable } from './abortable.ts';
-export type {
-  BackendReadOptions,
-  DiscoveryBackend,
-  Lease,
-  RegisterOptions,
-  RegistryBackend,
+export {
+  isBackend,
+  type BackendReadOptions,
+  type DiscoveryBackend,
+  type Lease,
+  type RegisterOptions,
+  type RegistryBackend,
 } from './backend.ts';
 export { Backoff, type BackoffOptions } from './backoff.ts';
 export { sleep, systemClock, type Clock, type Timer } from './clock.ts';

@@ -333,6 +333,11 @@ describe('follow()', () => {
     expect(error).toBeInstanceOf(ConfigValidationError);
   });
 
+  it.each([undefined, {}, ScriptedBackend])('refuses to follow in what is no backend: %o', (none) => {
+    const error = thrownBy(() => follow(none as never, 'orders'));
+    expect(error).toMatchObject({ code: 'ERR_SD_CONFIG', field: 'backend' });
+  });
+
   it.each<[object, string]>([
     [{ coalesceMS: 5 }, 'coalesceMS'],
     [{ coalesceMs: -1 }, 'coalesceMs'],

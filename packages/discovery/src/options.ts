@@ -1,4 +1,4 @@
-import { followOptions, type DiscoveryBackend } from '@sd/core';
+import { followOptions, isBackend } from '@sd/core';
 import { AdvancedHealthChecker, circuitBreakerOptionsSchema, outlierOptionsSchema } from '@sd/health';
 import { balancingOptions, LoadBalancerFactory } from '@sd/load-balancers';
 import * as v from 'valibot';
@@ -77,7 +77,7 @@ const balancing = v.optional(
 export const clientOptionsSchema = v.strictObject(
   {
     ...attempts,
-    backend: v.custom<DiscoveryBackend>(isBackend, 'a backend, e.g. new MemoryBackend()'),
+    backend: v.custom(isBackend, 'a backend, e.g. new MemoryBackend()'),
     zone: v.optional(text),
     balancing, // only its names: what they hold has a check of its own
     loadBalancers: v.optional(v.instance(LoadBalancerFactory, 'a LoadBalancerFactory')),
@@ -117,13 +117,3 @@ export const clientOptionsSchema = v.strictObject(
   },
   'an object with a backend',
 );
-
-function isBackend(value: unknown): boolean {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    ['watch', 'getInstances', 'listServices'].every(
-      (method) => method in value && typeof Reflect.get(value, method) === 'function',
-    )
-  );
-}
