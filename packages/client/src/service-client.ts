@@ -188,7 +188,8 @@ export class ServiceClient implements AsyncDisposable {
     send: (request: TransportRequest, attempt: Attempt) => Promise<T>,
     isStream = false,
   ): Promise<T | ServiceResponse> {
-    const upload = options.body instanceof Readable ? options.body : undefined;
+    const body: unknown = Reflect.get(Object(options), 'body'); // they are not checked yet
+    const upload = body instanceof Readable ? body : undefined;
     let call: PendingCall<T> | undefined;
     upload?.on('error', (error) => call?.cancel(error)); // also while it waits for an instance
     try {

@@ -183,6 +183,7 @@ describe('bad input', () => {
     ['attemptTimeoutMs', '/', { attemptTimeoutMs: 'fast' }],
     ['', '/', { json: 1, body: 'x' }],
     ['timeoutMs', '/', { timeoutMs: 5 }],
+    ['', '/', null],
     ['strategy', '/', { strategy: 'random' }],
     ['method', '/', { json: 1 }],
     ['headers.bad name', '/', { headers: { 'bad name': 'x' } }],
