@@ -1,4 +1,5 @@
 import { abortable, onAbort, type Clock } from '@sd/core';
+import { isCheckStatus, readResult } from './examine.ts';
 import { finding, messageOf, unhealthy } from './finding.ts';
 import type { CheckResult, CheckTarget, HealthCheck } from './health-check.ts';
 
@@ -100,17 +101,7 @@ function lookOf(init: OwnCheckInit): CheckFunction {
 }
 
 function resultOf(answer: unknown): CheckResult {
-  if (isResult(answer)) return finding(answer.status, answer.detail);
+  const status: unknown = Reflect.get(Object(answer), 'status');
+  if (isCheckStatus(status)) return readResult(answer) ?? finding(status, 'the check gave no detail');
   return answer === false ? unhealthy('failed') : finding('healthy', 'passed');
-}
-
-function isResult(answer: unknown): answer is CheckResult {
-  return (
-    typeof answer === 'object' &&
-    answer !== null &&
-    'detail' in answer &&
-    typeof answer.detail === 'string' &&
-    'status' in answer &&
-    (answer.status === 'healthy' || answer.status === 'degraded' || answer.status === 'unhealthy')
-  );
 }

@@ -164,6 +164,12 @@ describe('a check of a process', () => {
     ['fails with what it throws', failing, 'unhealthy', 'down'],
     ['fails with what it rejects with', () => Promise.reject(new Error('refused')), 'unhealthy', 'refused'],
     ['fails with what is no error', () => Promise.reject('gone'), 'unhealthy', 'gone'], // eslint-disable-line @typescript-eslint/prefer-promise-reject-errors
+    [
+      'says how it is without a reason',
+      () => ({ status: 'unhealthy' }),
+      'unhealthy',
+      'the check gave no detail',
+    ],
     ['says itself how it is', () => ({ status: 'degraded', detail: 'slow' }), 'degraded', 'slow'],
   ])('%s', async (_what, check, status, detail) => {
     const { clock, selfCheck } = setUp({ checks: { own: check }, failureThreshold: 1 });
