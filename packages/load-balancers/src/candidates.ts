@@ -76,11 +76,15 @@ export class Candidates {
     return weights;
   }
 
-  #apply(layer: Layer): void {
+  #apply(layer: UncheckedLayer): void {
     const { logger, service } = this.#options;
     const before = this.weights.slice();
     try {
-      layer.apply(this.matching, this.weights);
+      const returned = layer.apply(this.matching, this.weights);
+      if (returned instanceof Promise) {
+        returned.catch(() => undefined); // it would end the process
+        throw new TypeError('apply() is async, and the weights are needed now');
+      }
     } catch (error) {
       this.weights = before;
       logger.error(`Layer "${layer.name}" of service "${service}" threw; it is left out`, { error });
@@ -100,6 +104,9 @@ export class Candidates {
     );
   }
 }
+
+/** Whoever wrote it may have had another idea of it. */
+type UncheckedLayer = Pick<Layer, 'name'> & { apply(...of: Parameters<Layer['apply']>): unknown };
 
 function isWeight(weight: number): boolean {
   return weight === 0 || (weight >= leastWeight && weight <= mostWeight);

@@ -101,6 +101,17 @@ describe('a layer that throws', () => {
   });
 });
 
+describe('a layer that is async', () => {
+  it('is left out and reported, and does not end the process when it rejects', async () => {
+    const { logger, messages } = remembering();
+    const late = { name: 'late', apply: async () => Promise.reject(new Error('no answer')) };
+    const pool = poolOf(weighted(1, 1), { layers: [late], logger });
+    expect(tally(inTurn(pool, pool.set('weighted-round-robin'), 400))).toEqual({ a: 200, b: 200 });
+    await new Promise(setImmediate); // when Node tells of promises that nobody has handled
+    expect(messages).toEqual(['Layer "late" of service "orders" threw; it is left out']);
+  });
+});
+
 describe.each([-1, Number.NaN, Infinity])('a layer that gives a weight of %d', (weight) => {
   it('is left out and reported, with the endpoint', () => {
     const { logger, messages } = remembering();
