@@ -1,4 +1,4 @@
-import { addressOf, DiscoveryError, type ErrorContext, type ServiceInstance } from '@sd/core';
+import { addressOf, DiscoveryError, takesRequests, type ErrorContext, type ServiceInstance } from '@sd/core';
 import type { Endpoint, Outcome, PickReason } from '@sd/load-balancers';
 import type { AttemptKind } from './telemetry.ts';
 
@@ -32,7 +32,9 @@ export class NoHealthyInstanceError extends DiscoveryError {
     super(
       matching.length === 0
         ? `No instance of "${service}" matches the filter (${known.length} known)`
-        : `No healthy instance of "${service}" (${matching.length} known: ${countStatuses(matching)})`,
+        : `No healthy instance of "${service}" (${matching.length} known: ${countStatuses(matching)}${
+            matching.some(({ status }) => takesRequests(status)) ? leftOut : ''
+          })`,
       { service },
     );
   }
@@ -57,6 +59,9 @@ export class OverloadedError extends DiscoveryError {
     );
   }
 }
+
+/** Nothing else keeps those from being asked: in a panic everybody else is. */
+const leftOut = '; those that take requests are isolated, or a layer gives them weight 0';
 
 function countStatuses(instances: readonly ServiceInstance[]): string {
   const counts = new Map<string, number>();

@@ -1,4 +1,5 @@
 import { BackendUnavailableError, ConfigValidationError } from '@sd/core';
+import type { Layer } from '@sd/load-balancers';
 import { NoHealthyInstanceError, UnknownServiceError } from '../src/index.ts';
 
 import { describe, expect, it, vi } from 'vitest';
@@ -132,6 +133,16 @@ describe('getInstance', () => {
     await expect(chosen).rejects.toThrow(NoHealthyInstanceError);
     await expect(chosen).rejects.toThrow(
       'No healthy instance of "orders" (3 known: 2 unhealthy, 1 draining)',
+    );
+  });
+
+  it('says that healthy instances are left out by a layer', async () => {
+    const nobody: Layer = { name: 'nobody', apply: (_, weights) => weights.fill(0) };
+    const { client, publish } = startClient({ balancing: { layers: [nobody] } });
+    await publish('orders', { port: 1 });
+
+    await expect(client.getInstance('orders')).rejects.toThrow(
+      'No healthy instance of "orders" (1 known: 1 healthy; those that take requests are isolated, or a layer',
     );
   });
 
