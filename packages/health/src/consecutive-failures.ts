@@ -5,46 +5,43 @@ import { grownCounts, noCounts, type Counts } from './columns.ts';
  * something else. Source: Envoy's `split_external_local_origin_errors`, and Finagle's failure accrual.
  */
 export class ConsecutiveFailures {
-  #answers: Counts = noCounts;
-  #timeouts: Counts = noCounts;
-  #connects: Counts = noCounts;
+  /** Those of a slot side by side: an answer has all of them begin anew. */
+  #counts: Counts = noCounts;
 
   grow(slots: number): void {
-    this.#answers = grownCounts(this.#answers, slots);
-    this.#timeouts = grownCounts(this.#timeouts, slots);
-    this.#connects = grownCounts(this.#connects, slots);
+    this.#counts = grownCounts(this.#counts, kinds * slots);
   }
 
   /** Hot path, as the following: each counts one more. */
   failed(slot: number): void {
-    this.#connects[slot] = 0;
-    this.#answers[slot] = this.answers(slot) + 1;
+    this.#counts[kinds * slot + connects] = 0;
+    this.#counts[kinds * slot + answers] = this.answers(slot) + 1;
   }
 
   timedOut(slot: number): void {
-    this.#timeouts[slot] = this.timeouts(slot) + 1;
+    this.#counts[kinds * slot + timeouts] = this.timeouts(slot) + 1;
   }
 
   connectFailed(slot: number): void {
-    this.#connects[slot] = this.connects(slot) + 1;
+    this.#counts[kinds * slot + connects] = this.connects(slot) + 1;
   }
 
   /** Hot path. It answered well, or is new. */
   reset(slot: number): void {
-    this.#answers[slot] = 0;
-    this.#timeouts[slot] = 0;
-    this.#connects[slot] = 0;
+    for (let kind = 0; kind < kinds; kind += 1) this.#counts[kinds * slot + kind] = 0;
   }
 
   answers(slot: number): number {
-    return this.#answers[slot] ?? 0;
+    return this.#counts[kinds * slot + answers] ?? 0;
   }
 
   timeouts(slot: number): number {
-    return this.#timeouts[slot] ?? 0;
+    return this.#counts[kinds * slot + timeouts] ?? 0;
   }
 
   connects(slot: number): number {
-    return this.#connects[slot] ?? 0;
+    return this.#counts[kinds * slot + connects] ?? 0;
   }
 }
+
+const [answers, timeouts, connects, kinds] = [0, 1, 2, 3] as const;

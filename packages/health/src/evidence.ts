@@ -6,7 +6,7 @@ import { bucketOf, latencyOf } from './latency-buckets.ts';
 import { LatencyColumns } from './latency-columns.ts';
 import type { EjectionCause } from './outlier-event.ts';
 import type { OutlierRules } from './outlier-options.ts';
-import { OutcomeWindow } from './outcome-window.ts';
+import { allSlots, OutcomeWindow } from './outcome-window.ts';
 import { Silence } from './silence.ts';
 import { Standing } from './standing.ts';
 
@@ -15,8 +15,6 @@ export class Evidence {
   readonly #rules: OutlierRules;
   readonly #consecutive = new ConsecutiveFailures();
   readonly #window: OutcomeWindow;
-  /** Of all endpoints together. */
-  readonly #total: OutcomeWindow;
   readonly #standing = new Standing();
   readonly #silence: Silence | undefined;
   /** Answers of all endpoints. */
@@ -28,7 +26,6 @@ export class Evidence {
   constructor(rules: OutlierRules, periods: number) {
     this.#rules = rules;
     this.#window = new OutcomeWindow(periods);
-    this.#total = new OutcomeWindow(periods);
     this.#silence = rules.silence === false ? undefined : new Silence(rules.silence);
   }
 
@@ -50,7 +47,6 @@ export class Evidence {
   record(slot: number, outcome: Outcome, latencyMs: number, now: number): void {
     if (outcome !== 'cancelled') {
       this.#window.record(slot, outcome !== 'ok');
-      this.#total.record(0, outcome !== 'ok');
       this.#standing.ended(slot, outcome !== 'ok');
     }
     switch (outcome) {
@@ -157,7 +153,6 @@ export class Evidence {
   /** So many periods of outcomes, and halves of the window of latencies, are over. */
   advance(periods: number, halves: number): void {
     this.#window.advance(periods);
-    this.#total.advance(periods);
     this.#answers.turn(halves);
   }
 
@@ -173,8 +168,8 @@ export class Evidence {
     // What happened 10 s ago may be over, and then it is no reason any more.
     if (this.#window.recentSuccessRate(slot) >= this.#window.successRate(slot) + recovering) return false;
     const attempts = this.#window.attempts(slot);
-    const others = this.#total.attempts(0) - attempts;
-    const answered = others - (this.#total.failures(0) - this.#window.failures(slot));
+    const others = this.#window.attempts(allSlots) - attempts;
+    const answered = others - (this.#window.failures(allSlots) - this.#window.failures(slot));
     return others <= 0 || isBelowChance(this.#window.successRate(slot), answered / others, attempts);
   }
 

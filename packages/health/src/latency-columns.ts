@@ -17,19 +17,19 @@ export class LatencyColumns {
 
   /** Hot path. @param bucket by `bucketOf` */
   add(slot: number, bucket: number): void {
-    if (slot >= this.#running.totals.length) this.grow(slot + 1);
+    if (!this.#running.holds(slot)) this.grow(slot + 1);
     this.#running.add(slot, bucket);
   }
 
   count(slot: number): number {
-    return (this.#running.totals[slot] ?? 0) + (this.#former.totals[slot] ?? 0);
+    return this.#running.total(slot) + this.#former.total(slot);
   }
 
   /** The bucket that a share of the latencies is in or below; -1 if there are none. @param quantile 0 to 1 */
   quantile(slot: number, quantile: number): number {
     const rank = Math.max(1, Math.ceil(quantile * this.count(slot)));
-    const [running, former] = [this.#running.buckets, this.#former.buckets];
-    const first = slot * latencyBuckets;
+    const [running, former] = [this.#running.counts, this.#former.counts];
+    const first = slot * perSlot;
     let seen = 0;
     for (let bucket = 0; bucket < latencyBuckets; bucket += 1) {
       seen += (running[first + bucket] ?? 0) + (former[first + bucket] ?? 0);
@@ -40,10 +40,10 @@ export class LatencyColumns {
 
   /** How many latencies are in a greater bucket. */
   above(slot: number, bucket: number): number {
-    const [from, end] = [slot * latencyBuckets + bucket + 1, (slot + 1) * latencyBuckets];
+    const [from, end] = [slot * perSlot + bucket + 1, slot * perSlot + latencyBuckets];
     let above = 0;
     for (let index = from; index < end; index += 1) {
-      above += (this.#running.buckets[index] ?? 0) + (this.#former.buckets[index] ?? 0);
+      above += (this.#running.counts[index] ?? 0) + (this.#former.counts[index] ?? 0);
     }
     return above;
   }
@@ -60,7 +60,7 @@ export class LatencyColumns {
 
   /** Hot path. Latencies of the running half. */
   running(slot: number): number {
-    return this.#running.totals[slot] ?? 0;
+    return this.#running.total(slot);
   }
 
   /** The half of one slot is over. */
@@ -75,30 +75,40 @@ export class LatencyColumns {
   }
 }
 
+/** Of each slot its buckets, and beside them how many latencies there are in all. */
 class Half {
-  buckets: Counts = noCounts;
-  totals: Counts = noCounts;
+  counts: Counts = noCounts;
+
+  holds(slot: number): boolean {
+    return slot * perSlot < this.counts.length;
+  }
 
   grow(slots: number): void {
-    this.buckets = grownCounts(this.buckets, slots * latencyBuckets);
-    this.totals = grownCounts(this.totals, slots);
+    this.counts = grownCounts(this.counts, slots * perSlot);
+  }
+
+  total(slot: number): number {
+    return this.counts[slot * perSlot + latencyBuckets] ?? 0;
   }
 
   add(slot: number, bucket: number): void {
-    const index = slot * latencyBuckets + bucket;
-    this.buckets[index] = (this.buckets[index] ?? 0) + 1;
-    this.totals[slot] = (this.totals[slot] ?? 0) + 1;
+    this.#increment(slot * perSlot + bucket);
+    this.#increment(slot * perSlot + latencyBuckets);
   }
 
   take(slot: number, from: Half): void {
-    const [first, end] = [slot * latencyBuckets, (slot + 1) * latencyBuckets];
-    this.buckets.set(from.buckets.subarray(first, end), first);
-    this.totals[slot] = from.totals[slot] ?? 0;
+    const first = slot * perSlot;
+    this.counts.set(from.counts.subarray(first, first + perSlot), first);
   }
 
   clear(slot?: number): void {
-    const [from, to] = slot === undefined ? [0, this.totals.length] : [slot, slot + 1];
-    this.buckets.fill(0, from * latencyBuckets, to * latencyBuckets);
-    this.totals.fill(0, from, to);
+    if (slot === undefined) this.counts.fill(0);
+    else this.counts.fill(0, slot * perSlot, (slot + 1) * perSlot);
+  }
+
+  #increment(index: number): void {
+    this.counts[index] = (this.counts[index] ?? 0) + 1;
   }
 }
+
+const perSlot = latencyBuckets + 1;

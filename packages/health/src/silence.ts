@@ -38,7 +38,7 @@ export class Silence {
   /** Hot path. */
   answered(slot: number): void {
     this.#answers += 1;
-    this.reset(slot);
+    if (this.#since[slot] !== Infinity) this.reset(slot);
   }
 
   /** Hot path. An attempt ended without an answer. */
