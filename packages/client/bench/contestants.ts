@@ -5,6 +5,7 @@ import got from 'got';
 import { Agent } from 'node:http';
 import { hazel } from './hazel.ts';
 import { loadPeer } from '../../../tools/bench/peers.ts';
+import { roundRobin } from '../../../tools/bench/round-robin.ts';
 
 /** Something that calls a service of several instances. */
 export interface Contestant {
@@ -98,7 +99,7 @@ function gotByHand({ ports, attemptTimeoutMs }: Target): Contestant {
     agent: { http: new Agent({ keepAlive: true }) },
     timeout: { request: attemptTimeoutMs },
   });
-  const nextOrigin = inTurn(originsOf(ports));
+  const nextOrigin = roundRobin(originsOf(ports));
   return { get: (path) => client.get(`${nextOrigin()}${path}`).json() };
 }
 
@@ -111,7 +112,7 @@ interface UndiciDispatcher {
 
 function undiciByHand({ ports, attemptTimeoutMs }: Target): Contestant {
   const { Pool } = loadPeer('undici') as { Pool: new (origin: string) => UndiciDispatcher };
-  const nextPool = inTurn(originsOf(ports).map((origin) => new Pool(origin)));
+  const nextPool = roundRobin(originsOf(ports).map((origin) => new Pool(origin)));
   return { get: (path) => getByUndici(nextPool(), path, attemptTimeoutMs) };
 }
 
@@ -133,8 +134,3 @@ async function getByUndici(dispatcher: UndiciDispatcher, path: string, timeoutMs
 }
 
 const originsOf = (ports: readonly number[]): string[] => ports.map((port) => `http://127.0.0.1:${port}`);
-
-function inTurn<T>(list: readonly T[]): () => T {
-  let next = 0;
-  return () => list[next++ % list.length]!; // no list here is empty
-}

@@ -3,21 +3,22 @@ import { DiscoveryClient } from '@sd/client';
 import { MemoryBackend, MemoryStore } from '@sd/memory';
 import { Agent, BalancedPool, fetch, Pool, type Dispatcher } from 'undici';
 import { DiscoveryAgent, type DiscoveryAgentOptions } from '@sd/undici';
+import { roundRobin } from '../../../../tools/bench/round-robin.ts';
 
 /** Gets one answer and reads it to its end. */
 export type Contestant = () => Promise<unknown>;
 
 export const contestants = {
-  'request: Pools by hand': (ports) => byRequest(inTurn(poolsOf(ports))),
+  'request: Pools by hand': (ports) => byRequest(roundRobin(poolsOf(ports))),
   // What a request through us has as well.
   'request: Pools by hand, time limit': (ports) => {
-    const next = inTurn(poolsOf(ports));
+    const next = roundRobin(poolsOf(ports));
     const limited = () => ({ path, method: 'GET', signal: AbortSignal.timeout(5_000) }) as const;
     return async () => readAll(await next().request(limited()));
   },
   'request: BalancedPool': (ports) => byRequest(always(new BalancedPool(originsOf(ports)))),
   'request: Agent': (ports) => {
-    const [agent, origin] = [new Agent(), inTurn(originsOf(ports))];
+    const [agent, origin] = [new Agent(), roundRobin(originsOf(ports))];
     return async () => readAll(await agent.request({ origin: origin(), path, method: 'GET' }));
   },
   'request: @sd/undici': async (ports) => {
@@ -29,11 +30,11 @@ export const contestants = {
     return async () => readAll(await agent.request({ origin: 'http://orders', path, method: 'GET' }));
   },
   'fetch: Pools by hand': (ports) => {
-    const [pool, origin] = [inTurn(poolsOf(ports)), inTurn(originsOf(ports))];
+    const [pool, origin] = [roundRobin(poolsOf(ports)), roundRobin(originsOf(ports))];
     return async () => readJson(await fetch(`${origin()}${path}`, { dispatcher: pool() }));
   },
   'fetch: Agent': (ports) => {
-    const [agent, origin] = [new Agent(), inTurn(originsOf(ports))];
+    const [agent, origin] = [new Agent(), roundRobin(originsOf(ports))];
     return async () => readJson(await fetch(`${origin()}${path}`, { dispatcher: agent }));
   },
   'fetch: @sd/undici': async (ports) => {
@@ -79,8 +80,3 @@ const always =
   <T>(value: T): (() => T) =>
   () =>
     value;
-
-function inTurn<T>(list: readonly T[]): () => T {
-  let next = 0;
-  return () => list[next++ % list.length]!; // no list here is empty
-}
