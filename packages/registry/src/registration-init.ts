@@ -5,6 +5,7 @@ import {
   describeValue,
   sameInstance,
   validate,
+  type ConfigIssue,
   type ServiceInstance,
   type ServiceInstanceInit,
 } from '@sd/core';
@@ -40,22 +41,10 @@ export type RegistrationDefaults = Pick<
 
 /** @throws {ConfigValidationError} naming the first wrong field */
 export function validateDefaults(defaults: RegistrationDefaults): RegistrationDefaults {
-  try {
-    createInstance(
-      {
-        ...defaults,
-        host: defaults.host === undefined ? 'localhost' : defaults.host,
-        service: 'any',
-        port: 1,
-      },
-      0,
-    );
-    return defaults;
-  } catch (error) {
-    if (!(error instanceof ConfigValidationError)) throw error;
-    const { field, received, expected } = error;
-    throw new ConfigValidationError('ServiceRegistry', [{ field: `defaults.${field}`, received, expected }]);
-  }
+  const host = defaults.host === undefined ? 'localhost' : defaults.host;
+  const [issue] = issuesOf({ ...defaults, host, service: 'any', port: 1 });
+  if (issue === undefined) return defaults;
+  throw new ConfigValidationError('ServiceRegistry', [{ ...issue, field: `defaults.${issue.field}` }]);
 }
 
 /**
@@ -105,12 +94,18 @@ export function describeInstance(
 /** With what else is wrong: a name that is misspelled may be why. */
 function portMissing(given: RegistrationFields): ConfigValidationError {
   const missing = { field: 'port', received: 'missing', expected: 'a port, or a server that has one' };
+  const host = given.host === undefined ? 'localhost' : given.host;
+  return new ConfigValidationError('Registration', [missing, ...issuesOf({ ...given, host, port: 1 })]);
+}
+
+/** What is wrong with an instance that is not to be published yet. */
+function issuesOf(init: ServiceInstanceInit): readonly ConfigIssue[] {
   try {
-    createInstance({ ...given, host: given.host === undefined ? 'localhost' : given.host, port: 1 }, 0);
-    return new ConfigValidationError('Registration', [missing]);
+    createInstance(init, 0);
+    return [];
   } catch (error) {
-    if (!(error instanceof ConfigValidationError)) throw error;
-    return new ConfigValidationError('Registration', [missing, ...error.issues]);
+    if (error instanceof ConfigValidationError) return error.issues;
+    throw error;
   }
 }
 
@@ -132,14 +127,10 @@ export interface ProvidedService extends RegistrationFields {
  */
 export function checkProvidedService(what: string, provided: ProvidedService): ProvidedService {
   validate(what, v.looseObject({}, 'an object with service'), provided);
-  try {
-    createInstance({ ...provided, host: provided.host ?? 'localhost', port: provided.port ?? 1 }, 0);
-    return provided;
-  } catch (error) {
-    if (!(error instanceof ConfigValidationError)) throw error;
-    const { field, received, expected } = error;
-    throw new ConfigValidationError(what, [{ field, received, expected }]);
-  }
+  const { host, port } = provided;
+  const [issue] = issuesOf({ ...provided, host: host ?? 'localhost', port: port ?? 1 });
+  if (issue === undefined) return provided;
+  throw new ConfigValidationError(what, [issue]);
 }
 
 const isServer = (value: unknown): boolean =>
