@@ -1,4 +1,11 @@
-import { followOptions, validate, type Clock, type DiscoveryLogger, type Rng } from '@sd/core';
+import {
+  durationOption,
+  followOptions,
+  validate,
+  type Clock,
+  type DiscoveryLogger,
+  type Rng,
+} from '@sd/core';
 import type { Cluster, ClusterNode, ClusterOptions, Redis, RedisOptions } from 'ioredis';
 import * as v from 'valibot';
 
@@ -52,16 +59,6 @@ export function validateOptions(options: RedisBackendOptions): void {
   validate('RedisBackend', schema, options);
 }
 
-const timeText = (least: number): string => `milliseconds from ${least} to 3600000`;
-const time = (least: number) =>
-  v.optional(
-    v.pipe(
-      v.number(timeText(least)),
-      v.minValue(least, timeText(least)),
-      v.maxValue(3_600_000, timeText(least)),
-    ),
-  );
-
 const urlText = 'a URL like "redis://localhost:6379/0" or "rediss://…"';
 const redisUrl = v.pipe(v.string(urlText), v.check(isRedisUrl, urlText));
 const prefixText = 'a prefix of 1 to 128 visible ASCII characters without "{" and "}"';
@@ -105,8 +102,8 @@ const schema = v.pipe(
       ),
       client: v.optional(v.custom<object>(isClient, clientText)),
       prefix: v.optional(v.pipe(v.string(prefixText), v.regex(/^[!-z|~]{1,128}$/, prefixText))),
-      timeoutMs: time(50),
-      pollMs: time(100),
+      timeoutMs: durationOption(50),
+      pollMs: durationOption(100),
       clock,
       rng,
       logger,
