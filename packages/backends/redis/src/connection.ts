@@ -4,6 +4,7 @@ import {
   BackendUnavailableError,
   ClosedError,
   onAbort,
+  TimeLimit,
   type Clock,
 } from '@sd/core';
 import type { Cluster, Redis } from 'ioredis';
@@ -209,15 +210,11 @@ export async function connected(
 ): Promise<void> {
   let problem: Error | undefined;
   client.on('error', (error: Error) => (problem = error));
-  const over = new AbortController();
   // A sentinel that does not answer is waited for by ioredis without a limit.
-  const timer = clock.setTimer(
-    () => over.abort(new Error(`no connection within ${timeoutMs} ms`)),
-    timeoutMs,
-  );
-  const forget = onAbort(closed, () => over.abort(closed.reason));
+  const tooLate = (): Error => new Error(`no connection within ${timeoutMs} ms`);
+  const limit = new TimeLimit(clock, timeoutMs, tooLate, closed);
   try {
-    await abortable(client.connect(), over.signal);
+    await abortable(client.connect(), limit.signal);
     closed.throwIfAborted();
     // A database that was refused (SELECT) is no failure for ioredis: it would go on in number 0.
     if (problem !== undefined) throw problem;
@@ -225,8 +222,7 @@ export async function connected(
     disconnect(client);
     throw closed.aborted ? closed.reason : (problem ?? error);
   } finally {
-    timer.cancel();
-    forget();
+    limit.end();
   }
 }
 
