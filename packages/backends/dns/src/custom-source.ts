@@ -1,4 +1,4 @@
-import { abortable, sleep, type Clock } from '@sd/core';
+import { abortable, TimeLimit, type Clock } from '@sd/core';
 import type { DnsResolver } from './dns-options.ts';
 import type { DnsAnswer, DnsSource, SrvRecord } from './dns-source.ts';
 import { inFamilies, type Family } from './families.ts';
@@ -44,20 +44,18 @@ export class CustomSource implements DnsSource {
   }
 
   async #ask(ask: () => Promise<unknown>, signal: AbortSignal): Promise<readonly unknown[]> {
-    const over = new AbortController();
-    const late = sleep(this.#clock, this.#timeoutMs, { signal: over.signal }).then(() => {
-      throw new Error(`the resolver has not answered within ${this.#timeoutMs} ms`);
-    });
-    late.catch(() => undefined); // also when nobody waits any more
+    signal.throwIfAborted();
+    const tooLate = (): Error => new Error(`the resolver has not answered within ${this.#timeoutMs} ms`);
+    const limit = new TimeLimit(this.#clock, this.#timeoutMs, tooLate, signal);
     try {
-      const found: unknown = await abortable(Promise.race([ask(), late]), signal);
+      const found: unknown = await abortable(Promise.resolve(ask()), limit.signal);
       if (!Array.isArray(found)) throw new Error('the resolver gave no array');
       return found as readonly unknown[]; // the compiler makes it any[]
     } catch (error) {
       if (isAbsence(error)) return [];
       throw error;
     } finally {
-      over.abort();
+      limit.end();
     }
   }
 }
