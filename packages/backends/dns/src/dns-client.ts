@@ -1,8 +1,8 @@
-import type { Clock } from '@sd/core';
+import { addressOf, type Clock } from '@sd/core';
 import type { Answer } from 'dns-packet';
 import { askOverTcp, askOverUdp } from './dns-exchange.ts';
 import { canonical, describeRcode, rcodes, type Question, type Reply } from './dns-message.ts';
-import { describeServer, type DnsServers, type ServerAddress } from './dns-servers.ts';
+import type { DnsServers, ServerAddress } from './dns-servers.ts';
 import type { DnsAnswer, DnsSource, KnownAddress, SrvRecord } from './dns-source.ts';
 import { inFamilies, type Family } from './families.ts';
 import { least } from './least.ts';
@@ -130,7 +130,7 @@ export class DnsClient implements DnsSource {
     const problems = new Map<string, string>();
     // Which server is next is decided when it is our turn: those before us may have found out that one is silent.
     const askNext = async (): Promise<Reply | 'refused' | 'none'> => {
-      const server = servers.inOrder().find((each) => !problems.has(describeServer(each)));
+      const server = servers.inOrder().find((each) => !problems.has(addressOf(each)));
       if (server === undefined) return 'none';
       const askedAt = this.#options.clock.monotonic();
       try {
@@ -138,11 +138,11 @@ export class DnsClient implements DnsSource {
         servers.answered(server);
         const { rcode } = reply;
         if (rcode === rcodes.ok || rcode === rcodes.noSuchName) return reply;
-        problems.set(describeServer(server), describeRcode(rcode));
+        problems.set(addressOf(server), describeRcode(rcode));
       } catch (error) {
         signal.throwIfAborted();
         servers.failed(server, askedAt, this.#options.timeoutMs);
-        problems.set(describeServer(server), error instanceof Error ? error.message : String(error));
+        problems.set(addressOf(server), error instanceof Error ? error.message : String(error));
       }
       return 'refused';
     };

@@ -1,6 +1,6 @@
 import { getServers } from 'node:dns';
 import { isIP } from 'node:net';
-import type { Clock } from '@sd/core';
+import { addressOf, type Clock } from '@sd/core';
 
 export interface ServerAddress {
   /** An IP address. */
@@ -29,12 +29,12 @@ export class DnsServers {
     const now = this.#clock.monotonic();
     const servers = (this.#given ?? getServers()).map(parseServer).filter((server) => server !== undefined);
     const isDoubtful = (server: ServerAddress): boolean =>
-      now - (this.#failedAt.get(describeServer(server)) ?? -Infinity) < distrustMs;
+      now - (this.#failedAt.get(addressOf(server)) ?? -Infinity) < distrustMs;
     return [...servers.filter((server) => !isDoubtful(server)), ...servers.filter(isDoubtful)];
   }
 
   answered(server: ServerAddress): void {
-    const name = describeServer(server);
+    const name = addressOf(server);
     this.#failedAt.delete(name);
     this.#answeredAt.set(name, this.#clock.monotonic());
   }
@@ -44,7 +44,7 @@ export class DnsServers {
    * is not silent, but about that name alone.
    */
   failed(server: ServerAddress, askedAt: number, timeoutMs: number): void {
-    const name = describeServer(server);
+    const name = addressOf(server);
     const now = this.#clock.monotonic();
     if (now - askedAt < timeoutMs / 2 || (this.#answeredAt.get(name) ?? -Infinity) >= askedAt) return;
     this.#failedAt.set(name, now);
@@ -57,8 +57,4 @@ export function parseServer(text: string): ServerAddress | undefined {
   const host = bracketed ?? plain ?? text;
   const number = Number(port ?? 53);
   return isIP(host) === 0 || number < 1 || number > 65_535 ? undefined : { host, port: number };
-}
-
-export function describeServer({ host, port }: ServerAddress): string {
-  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
