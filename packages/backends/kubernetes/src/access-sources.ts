@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { isIPv6 } from 'node:net';
 import { join } from 'node:path';
-import { BackendUnavailableError } from '@sd/core';
 import type { Access, AccessSource } from './access.ts';
 import { kubeconfigSource, type Patience } from './kubeconfig.ts';
+import { unavailable } from './kubernetes-errors.ts';
 import type { KubernetesAccessOptions } from './kubernetes-options.ts';
 
 /** Where the kubelet puts the files of a pod's service account. */
@@ -65,10 +65,6 @@ async function read(file: string): Promise<string> {
   } catch (cause) {
     const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown';
     const hint = file.startsWith(usualFolder) ? '; is automountServiceAccountToken off?' : '';
-    throw unavailable(`cannot read ${file} (${code})${hint}`, cause);
+    throw unavailable(`cannot read ${file} (${code})${hint}`, { cause });
   }
-}
-
-function unavailable(problem: string, cause?: unknown): BackendUnavailableError {
-  return new BackendUnavailableError('kubernetes', problem, { cause });
 }

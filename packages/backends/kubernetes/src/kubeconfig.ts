@@ -2,6 +2,7 @@ import { Agent, type OutgoingHttpHeaders } from 'node:http';
 import type { RequestOptions } from 'node:https';
 import { abortable, BackendUnavailableError, type Clock } from '@sd/core';
 import type { Access, AccessSource } from './access.ts';
+import { unavailable } from './kubernetes-errors.ts';
 
 /** The part of `KubeConfig` that is used. */
 interface KubeConfig {
@@ -90,7 +91,7 @@ async function newKubeConfig(): Promise<KubeConfig> {
   } catch (cause) {
     throw unavailable(
       'reading a kubeconfig takes the package @kubernetes/client-node: npm install @kubernetes/client-node',
-      cause,
+      { cause },
     );
   }
 }
@@ -128,8 +129,4 @@ function plain(headers: RequestOptions['headers']): Record<string, string> {
 
 function basic(auth: string | null | undefined): Record<string, string> {
   return typeof auth === 'string' ? { Authorization: `Basic ${Buffer.from(auth).toString('base64')}` } : {};
-}
-
-function unavailable(problem: string, cause?: unknown): BackendUnavailableError {
-  return new BackendUnavailableError('kubernetes', problem, { cause });
 }
