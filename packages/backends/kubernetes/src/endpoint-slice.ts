@@ -44,6 +44,15 @@ export function fields(value: unknown): Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
 }
 
+/** Of what a text says in JSON; none of one that is no JSON. */
+export function parseFields(text: string): Readonly<Record<string, unknown>> {
+  try {
+    return fields(JSON.parse(text));
+  } catch {
+    return {};
+  }
+}
+
 function strings(value: unknown): Record<string, string> {
   const entries = Object.entries(fields(value));
   return Object.fromEntries(

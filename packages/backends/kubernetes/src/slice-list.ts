@@ -1,5 +1,5 @@
 import type { ApiClient, ApiRequest } from './api-client.ts';
-import { fields, parseSlice, serviceLabel, type EndpointSlice } from './endpoint-slice.ts';
+import { fields, parseFields, parseSlice, serviceLabel, type EndpointSlice } from './endpoint-slice.ts';
 import { ExpiredError, unavailable } from './kubernetes-errors.ts';
 
 /** What is listed and watched. */
@@ -73,7 +73,7 @@ async function listPage(
     parameters: { labelSelector: selector(scope), ...parameters },
     signal,
   };
-  const { metadata, items } = fields(parse(await api.get(request)));
+  const { metadata, items } = parseFields(await api.get(request));
   const { resourceVersion: version, continue: next } = fields(metadata);
   // What such a list continues with would be anything.
   if (!Array.isArray(items) || typeof version !== 'string' || version === '' || version === '0')
@@ -83,12 +83,4 @@ async function listPage(
     next: typeof next === 'string' ? next : '',
     slices: items.map(parseSlice).filter((slice) => slice !== undefined),
   };
-}
-
-function parse(body: string): unknown {
-  try {
-    return JSON.parse(body);
-  } catch {
-    return undefined;
-  }
 }

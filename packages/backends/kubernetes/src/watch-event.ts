@@ -1,4 +1,4 @@
-import { fields, parseSlice, type EndpointSlice } from './endpoint-slice.ts';
+import { fields, parseFields, parseSlice, type EndpointSlice } from './endpoint-slice.ts';
 
 /** A line of a watch. */
 export type WatchEvent =
@@ -10,7 +10,7 @@ export type WatchEvent =
   | { readonly type: 'unreadable' };
 
 export function readEvent(line: string): WatchEvent {
-  const { type, object } = fields(parse(line));
+  const { type, object } = parseFields(line);
   const { metadata, code, message } = fields(object);
   const { namespace, name, resourceVersion } = fields(metadata);
   const version = typeof resourceVersion === 'string' ? resourceVersion : '';
@@ -33,13 +33,5 @@ export function readEvent(line: string): WatchEvent {
       };
     default:
       return { type: 'unreadable' };
-  }
-}
-
-function parse(line: string): unknown {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return undefined;
   }
 }
