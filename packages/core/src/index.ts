@@ -47,6 +47,7 @@ export {
 export {
   addressOf,
   createInstance,
+  isServiceName,
   sameInstance,
   validateServiceName,
   type ServiceInstance,

@@ -84,6 +84,11 @@ export function validateServiceName(service: unknown): string {
   return validate('Service name', v.object({ service: serviceName }), { service }).service;
 }
 
+/** Whether a service can have this name: what `validateServiceName` lets pass. */
+export function isServiceName(name: string): boolean {
+  return v.is(serviceName, name);
+}
+
 /** Whether two records say the same. When it was written (`updatedAt`) is not part of what a record says. */
 export function sameInstance(left: ServiceInstance, right: ServiceInstance): boolean {
   if (left === right) return true;

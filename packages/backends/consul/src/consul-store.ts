@@ -1,7 +1,7 @@
 import {
   AccessDeniedError,
   BackendUnavailableError,
-  validateServiceName,
+  isServiceName,
   type MalformedEntries,
   type ServiceInstance,
 } from '@sd/core';
@@ -279,15 +279,6 @@ const isUnknown = ({ status, text }: Refusal): boolean =>
 function given<T extends LibraryOptions>(options: T): T & { token: string } {
   const entries = Object.entries(options).filter(([, value]) => value !== undefined);
   return Object.fromEntries(entries) as T & { token: string };
-}
-
-function isServiceName(name: string): boolean {
-  try {
-    validateServiceName(name);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 const textOf = (object: unknown, field: string): string => {

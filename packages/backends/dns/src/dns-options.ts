@@ -3,8 +3,8 @@ import * as v from 'valibot';
 import {
   durationOption,
   followOptions,
+  isServiceName,
   validate,
-  validateServiceName,
   type Clock,
   type DiscoveryLogger,
   type Rng,
@@ -170,15 +170,6 @@ const schema = v.pipe(
 
 function isServer(text: string): boolean {
   return isIP(parseServer(text)?.host ?? '') !== 0;
-}
-
-function isServiceName(name: string): boolean {
-  try {
-    validateServiceName(name);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 function isResolver(value: unknown): boolean {

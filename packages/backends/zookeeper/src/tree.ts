@@ -2,7 +2,7 @@ import { dirname } from 'node:path/posix';
 import {
   ConfigValidationError,
   DiscoveryError,
-  validateServiceName,
+  isServiceName,
   type MalformedEntries,
   type ServiceInstance,
 } from '@sd/core';
@@ -237,14 +237,6 @@ function decoded(
     return codec.decode(data.toString('utf8'), place);
   } catch (error) {
     return { problem: `the codec threw ${String(error)}` };
-  }
-}
-
-function isServiceName(name: string): boolean {
-  try {
-    return validateServiceName(name) === name;
-  } catch {
-    return false;
   }
 }
 
