@@ -14,6 +14,7 @@ import {
 } from '@sd/core';
 import type { ConsulCheck } from './consul-options.ts';
 import type { ConsulStore, ServiceChecks } from './consul-store.ts';
+import { OrderedChanges } from './ordered-changes.ts';
 import { ProcessLease } from './process-lease.ts';
 import { describeService, mainCheckId, notesOf, serviceIdOf, type Holder } from './service-definition.ts';
 
@@ -40,16 +41,14 @@ export class HeldInstances {
   readonly #owner = randomUUID();
   /** By their id in Consul. */
   readonly #leases = new Map<string, HeldLease>();
-  /** Being registered or withdrawn, and how often: what is found of them means nothing. */
-  readonly #changing = new Map<string, number>();
+  /** Of those that are being registered, changed or withdrawn. */
+  readonly #changes = new OrderedChanges();
   /** Those that have a TTL check of their own. */
   readonly #own = new Set<string>();
   /** In Consul, and about to be added or taken back. */
   readonly #placed = new Set<string>();
   /** The registration that each id is in Consul by: what is left of one before changes nothing there any more. */
   readonly #newest = new Map<string, object>();
-  /** The last change of each id that was begun: the next one waits for it. */
-  readonly #tails = new Map<string, Promise<unknown>>();
   /** Those that could not be withdrawn, or may be there though nobody holds them. */
   readonly #unwanted = new Map<string, ServiceInstance>();
   /** Questions that are about to be asked, by service: which of its instances have checks of others. */
@@ -75,7 +74,7 @@ export class HeldInstances {
     const isNewest = (): boolean => this.#newest.get(id) === registration;
     let holder: Holder;
     try {
-      holder = await this.#change(id, async () => {
+      holder = await this.#changes.make(id, async () => {
         const used = await this.#register(id, instance);
         this.#newest.set(id, registration);
         this.#unwanted.delete(id);
@@ -91,15 +90,17 @@ export class HeldInstances {
     }
     return {
       write: (changed) =>
-        this.#change(id, async () => (isNewest() ? this.#write(changed, holder) : 'replaced')),
+        this.#changes.make(id, async () => (isNewest() ? this.#write(changed, holder) : 'replaced')),
       remove: () =>
-        this.#change(id, async () => {
-          if (!isNewest()) return;
-          this.#newest.delete(id);
-          this.#placed.delete(id);
-          this.#forgetOwn(id);
-          await this.#remove(id, instance);
-        }).finally(() => this.#retire()),
+        this.#changes
+          .make(id, async () => {
+            if (!isNewest()) return;
+            this.#newest.delete(id);
+            this.#placed.delete(id);
+            this.#forgetOwn(id);
+            await this.#remove(id, instance);
+          })
+          .finally(() => this.#retire()),
     };
   }
 
@@ -197,26 +198,6 @@ export class HeldInstances {
     return this.#leases.has(id) || this.#placed.has(id);
   }
 
-  /** After those of the same id that began before. */
-  async #change<T>(id: string, change: () => Promise<T>): Promise<T> {
-    this.#changing.set(id, (this.#changing.get(id) ?? 0) + 1);
-    const changed = (this.#tails.get(id) ?? Promise.resolve()).then(change);
-    this.#tails.set(
-      id,
-      changed.catch(() => undefined),
-    );
-    try {
-      return await changed;
-    } finally {
-      const left = (this.#changing.get(id) ?? 1) - 1;
-      if (left > 0) this.#changing.set(id, left);
-      else {
-        this.#changing.delete(id);
-        this.#tails.delete(id);
-      }
-    }
-  }
-
   async #write(instance: ServiceInstance, holder: Holder): Promise<LeaseLoss | undefined> {
     const { store } = this.#options;
     const checks = await store.checksOf(instance);
@@ -245,7 +226,7 @@ export class HeldInstances {
 
   async #withdrawUnwanted(): Promise<void> {
     const attempts = [...this.#unwanted].map(([id, instance]) =>
-      this.#change(id, async () => {
+      this.#changes.make(id, async () => {
         if (this.#unwanted.has(id)) await this.#remove(id, instance);
       }),
     );
@@ -267,7 +248,7 @@ export class HeldInstances {
     const lease = this.#lease;
     if (this.#isClosed || !lease.wasGranted) return;
     const isShared = (id: string): boolean => !this.#own.has(id);
-    const ids = [...this.#leases.keys(), ...this.#changing.keys(), ...this.#placed];
+    const ids = [...this.#leases.keys(), ...this.#changes.ids, ...this.#placed];
     if (ids.some(isShared)) return;
     this.#lease = this.#newLease();
     await lease.remove().catch((error: unknown) => {
@@ -336,7 +317,7 @@ export class HeldInstances {
     const { store, clock } = this.#options;
     const startedAt = clock.monotonic();
     if (await store.pass(mainCheckId('ttl', id, this.#owner), held.instance.service)) held.renewed(startedAt);
-    else if (this.#leases.get(id) === held && !this.#changing.has(id)) await this.#missed(id, held);
+    else if (this.#leases.get(id) === held && !this.#changes.has(id)) await this.#missed(id, held);
   }
 
   async #renewShared(lease: ProcessLease): Promise<void> {
@@ -348,9 +329,9 @@ export class HeldInstances {
       return;
     }
     for (const [, held] of shared) held.renewed(lease.renewedAt);
-    const asked = shared.filter(([id]) => !this.#changing.has(id));
+    const asked = shared.filter(([id]) => !this.#changes.has(id));
     const present = await store.heldBy(this.#owner);
-    const isSettled = (id: string): boolean => !this.#changing.has(id);
+    const isSettled = (id: string): boolean => !this.#changes.has(id);
     const missing = asked.filter(([id, held]) => {
       return !present.has(id) && isSettled(id) && this.#leases.get(id) === held;
     });
@@ -361,7 +342,7 @@ export class HeldInstances {
 
   async #missed(id: string, held: HeldLease): Promise<void> {
     const loss = await this.#lossOf(held.instance);
-    if (loss !== undefined && !this.#changing.has(id)) held.drop(loss);
+    if (loss !== undefined && !this.#changes.has(id)) held.drop(loss);
   }
 
   #lostBy({ service }: ServiceInstance, lease: ProcessLease): BackendUnavailableError {
