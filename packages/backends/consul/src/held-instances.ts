@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import {
   AccessDeniedError,
-  Backoff,
   BackendUnavailableError,
   type Clock,
   type DiscoveryLogger,
@@ -10,12 +9,12 @@ import {
   type Placement,
   type Rng,
   type ServiceInstance,
-  type Timer,
 } from '@sd/core';
 import type { ConsulCheck } from './consul-options.ts';
 import type { ConsulStore, ServiceChecks } from './consul-store.ts';
 import { OrderedChanges } from './ordered-changes.ts';
 import { ProcessLease } from './process-lease.ts';
+import { RenewalRounds } from './renewal-rounds.ts';
 import { describeService, mainCheckId, notesOf, serviceIdOf, type Holder } from './service-definition.ts';
 
 export interface HeldInstancesOptions {
@@ -53,17 +52,23 @@ export class HeldInstances {
   readonly #unwanted = new Map<string, ServiceInstance>();
   /** Questions that are about to be asked, by service: which of its instances have checks of others. */
   readonly #asking = new Map<string, Promise<ReadonlySet<string>>>();
-  readonly #backoff: Backoff;
+  readonly #rounds: RenewalRounds;
   #lease: ProcessLease;
-  #timer: Timer | undefined;
-  #isAsking = false;
-  #isFailing = false;
   #isClosed = false;
 
   constructor(ttl: number, options: HeldInstancesOptions) {
     this.#ttl = ttl;
     this.#options = options;
-    this.#backoff = new Backoff({ baseMs: 100, capMs: Math.min(1_000, ttl / 4), rng: options.rng });
+    const { clock, rng, logger } = options;
+    this.#rounds = new RenewalRounds({
+      ttl,
+      clock,
+      rng,
+      renew: (isFailing) => this.#renewAll(isFailing),
+      isNeeded: () => this.#leases.size > 0 || this.#unwanted.size > 0,
+      onFailing: (error) => this.#reportFailure(error),
+      onRecovered: () => logger.info('Consul renews registrations again'),
+    });
     this.#lease = this.#newLease();
   }
 
@@ -108,7 +113,7 @@ export class HeldInstances {
     const id = serviceIdOf(lease.instance);
     this.#placed.delete(id);
     this.#leases.set(id, lease);
-    if (this.#timer === undefined) this.#askLater(this.#periodMs());
+    this.#rounds.begin();
   }
 
   delete(lease: HeldLease): void {
@@ -117,14 +122,14 @@ export class HeldInstances {
     this.#leases.delete(id);
     this.#forgetOwn(id);
     if (this.#leases.size > 0) return;
-    if (this.#unwanted.size === 0) this.#stop();
+    if (this.#unwanted.size === 0) this.#rounds.stop();
     // When it is released, its removal is about to begin.
     void Promise.resolve().then(() => this.#retire());
   }
 
   close(): void {
     this.#isClosed = true;
-    this.#stop();
+    this.#rounds.stop();
     this.#leases.clear();
     this.#unwanted.clear();
   }
@@ -221,7 +226,7 @@ export class HeldInstances {
   #keepAsking(id: string, instance: ServiceInstance): void {
     if (this.#isClosed) return;
     this.#unwanted.set(id, instance);
-    if (this.#timer === undefined) this.#askLater(this.#periodMs());
+    this.#rounds.begin();
   }
 
   async #withdrawUnwanted(): Promise<void> {
@@ -256,43 +261,10 @@ export class HeldInstances {
     });
   }
 
-  #periodMs(): number {
-    // A tenth apart, so that providers that started together do not stay together.
-    return (this.#ttl / 3) * (0.9 + 0.1 * this.#options.rng());
-  }
-
-  #askLater(delayMs: number): void {
-    this.#timer?.cancel();
-    this.#timer = this.#options.clock.setTimer(() => void this.#ask(), delayMs);
-  }
-
-  #stop(): void {
-    this.#timer?.cancel();
-    this.#timer = undefined;
-  }
-
-  /** Never rejects. */
-  async #ask(): Promise<void> {
-    if (this.#isAsking) return;
-    this.#isAsking = true;
-    const startedAt = this.#options.clock.monotonic();
-    let pauseMs = this.#periodMs();
-    try {
-      if (this.#isFailing) await this.#renewFirst();
-      await Promise.all([this.#renewShared(this.#lease), this.#renewOwn()]);
-      await this.#withdrawUnwanted();
-      this.#succeeded();
-      pauseMs -= this.#options.clock.monotonic() - startedAt;
-    } catch (error) {
-      if (this.#isClosed) return;
-      this.#failed(error);
-      // Asking again soon is of use while Consul is away, not where somebody must change something first.
-      if (!(error instanceof AccessDeniedError)) pauseMs = Math.min(pauseMs, this.#backoff.next());
-    } finally {
-      this.#isAsking = false;
-      this.#timer = undefined;
-      if (this.#leases.size > 0 || this.#unwanted.size > 0) this.#askLater(Math.max(0, pauseMs));
-    }
+  async #renewAll(isFailing: boolean): Promise<void> {
+    if (isFailing) await this.#renewFirst();
+    await Promise.all([this.#renewShared(this.#lease), this.#renewOwn()]);
+    await this.#withdrawUnwanted();
   }
 
   /** While Consul is away one asks for all; another each time, should it fail for that one alone. */
@@ -358,16 +330,8 @@ export class HeldInstances {
     for (const [id, held] of [...this.#leases]) if (!this.#own.has(id)) held.drop(reason);
   }
 
-  #succeeded(): void {
-    if (!this.#isFailing) return;
-    this.#isFailing = false;
-    this.#backoff.reset();
-    this.#options.logger.info('Consul renews registrations again');
-  }
-
-  #failed(error: unknown): void {
-    if (this.#isFailing) return;
-    this.#isFailing = true;
+  #reportFailure(error: unknown): void {
+    if (this.#isClosed) return;
     const [held, unwanted] = [this.#leases.size, this.#unwanted.size];
     const problem = `Consul does not renew ${held} registrations nor withdraw ${unwanted}; asking until it does`;
     this.#options.logger.warn(problem, { error });
