@@ -1,16 +1,5 @@
-import { credentials, Metadata, type ChannelCredentials } from '@grpc/grpc-js';
-import {
-  abortable,
-  AccessDeniedError,
-  Backoff,
-  ClosedError,
-  onAbort,
-  sleep,
-  type Clock,
-  type DiscoveryError,
-  type Rng,
-  type TlsOptions,
-} from '@sd/core';
+import { Metadata } from '@grpc/grpc-js';
+import { abortable, AccessDeniedError, ClosedError, onAbort, sleep, type DiscoveryError } from '@sd/core';
 import {
   KVClient,
   LeaseClient,
@@ -30,17 +19,12 @@ import {
   type ErrorSource,
 } from './etcd-errors.ts';
 import { KeepAliveStream } from './keep-alive-stream.ts';
-import { Link, type ServiceName } from './link.ts';
+import type { Link, ServiceName } from './link.ts';
+import { Links, shortestAttemptMs, type LinksOptions } from './links.ts';
 import { Login } from './login.ts';
 
-export interface ConnectionOptions {
-  readonly endpoints: readonly string[];
-  readonly username?: string | undefined;
+export interface ConnectionOptions extends Omit<LinksOptions, 'closed'> {
   readonly password?: string | undefined;
-  readonly tls?: TlsOptions | undefined;
-  readonly timeoutMs: number;
-  readonly clock: Clock;
-  readonly rng: Rng;
 }
 
 /** Whom a request is for. */
@@ -54,55 +38,24 @@ export interface OpenWatch {
 }
 
 /**
- * After a failure to connect, everybody fails with it for a while, in milliseconds at most: callers may come by the
- * thousand, and processes by the hundred.
- */
-const breather = { baseMs: 100, capMs: 500 };
-
-/** A server that has much to do is not given up or asked again earlier, in milliseconds. */
-const shortestAttemptMs = 1_000;
-
-/**
- * After each connection that was given up in vain we wait twice as long, to this in milliseconds: a server that is slow
- * because it has much to do would have yet more to do by new ones.
- */
-const longestPatienceMs = 5_000;
-
-/**
- * One link at a time, to the first endpoint that answers: made when it is needed, forgotten when it breaks. Each request
- * has a deadline, and is tried anew within it where that can help: with a new token, at another endpoint, or when etcd
- * has a leader again. All that we ask may be asked twice.
+ * Requests over the link of the moment. Each has a deadline, and is tried anew within it where that can help: with a new
+ * token, at another endpoint, or when etcd has a leader again. All that we ask may be asked twice.
  *
  * The pool of etcd3 takes an endpoint at random for each request, waits without a limit, asks for ever when a token is
  * refused, and keeps a connection open for each login. So its clients of the protocol stand on this instead.
  */
 export class Connection {
   readonly #options: ConnectionOptions;
-  readonly #credentials: ChannelCredentials;
   readonly #login: Login | undefined;
   readonly #closed = new AbortController();
   readonly #pending = new Set<(error: unknown) => void>();
-  #link: Link | undefined;
+  readonly #links: Links;
   #renewals: KeepAliveStream | undefined;
-  #connecting: Promise<Link> | undefined;
-  /** Where the next attempt to connect begins. */
-  #next: number;
-  #refused: { readonly error: unknown; readonly until: number } | undefined;
-  readonly #breather: Backoff;
-  /** The highest revision that this link has told of. */
-  #revision = 0;
-  /** Requests in succession that had no answer. */
-  #unanswered = 0;
-  /** Connections in succession that were given up for their silence. */
-  #silences = 0;
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
-    const { endpoints, tls, username, password, clock, rng } = options;
-    this.#next = Math.floor(rng() * endpoints.length);
-    this.#breather = new Backoff({ ...breather, rng });
-    const isSecure = endpoints[0]?.startsWith('https:') === true;
-    this.#credentials = isSecure ? secure(tls) : credentials.createInsecure();
+    const { username, password, clock } = options;
+    this.#links = new Links({ ...options, closed: this.#closed.signal });
     if (username !== undefined && password !== undefined)
       this.#login = new Login({ username, password, clock });
   }
@@ -124,7 +77,7 @@ export class Connection {
       const renewals = await this.#renewalsOver(link, metadata);
       const startedAt = this.#options.clock.monotonic();
       const answer = await renewals.renew(id, signal);
-      this.#answered(startedAt);
+      this.#links.answered(startedAt);
       return answer;
     });
   }
@@ -143,8 +96,7 @@ export class Connection {
 
   /** What has become known of a link makes it useless. */
   drop(link: Link, reason: unknown): void {
-    this.#next = (this.#options.endpoints.indexOf(link.endpoint) + 1) % this.#options.endpoints.length;
-    link.close(reason);
+    this.#links.drop(link, reason);
   }
 
   /** Any failure, as what it means to users. */
@@ -161,7 +113,7 @@ export class Connection {
     const closed = new ClosedError('The etcd backend');
     this.#closed.abort(closed);
     for (const giveUp of [...this.#pending]) giveUp(closed);
-    this.#link?.close(closed);
+    this.#links.close(closed);
   }
 
   async #renewalsOver(link: Link, metadata: Metadata): Promise<KeepAliveStream> {
@@ -176,11 +128,11 @@ export class Connection {
     return {
       exec: <T>(service: ServiceName, method: string, payload: unknown): Promise<T> =>
         this.#request(context, async (link, { metadata, signal }) => {
-          const known = this.#revision;
+          const known = this.#links.revision;
           const startedAt = this.#options.clock.monotonic();
           const answer = await link.unary<T>(service, method, payload, { metadata, signal });
-          this.#answered(startedAt);
-          this.#compare(link, known, answer);
+          this.#links.answered(startedAt);
+          this.#links.compare(link, known, answer);
           return answer;
         }),
       withConnection: () => Promise.reject(new Error('streams are opened elsewhere')),
@@ -212,7 +164,7 @@ export class Connection {
       const timer = clock.setTimer(
         () => {
           const { link, failure } = progress;
-          this.#suspect(link, startedAt);
+          this.#links.suspect(link, startedAt);
           const problem =
             failure ?? new Error(`${link?.endpoint ?? 'etcd'} did not answer within ${timeoutMs} ms`);
           giveUp(this.typed(problem, context));
@@ -239,7 +191,7 @@ export class Connection {
     let lostLinks = 0;
     let hasNewToken = false;
     for (;;) {
-      const link = await this.#connected();
+      const link = await this.#links.get();
       signal.throwIfAborted();
       if (link !== progress.link) usedSince = clock.monotonic();
       progress.link = link;
@@ -256,14 +208,14 @@ export class Connection {
         if (signal.aborted || error instanceof AccessDeniedError) throw error;
         progress.failure = error;
         if (attempt.signal.aborted) {
-          if (!attempt.wasHeard()) this.#doubt(link, error, attempt.limitMs);
+          if (!attempt.wasHeard()) this.#links.doubt(link, error, attempt.limitMs);
         } else if (isStaleToken(error) && this.#login !== undefined && !hasNewToken) {
           hasNewToken = true;
           this.#login.forget(token);
         } else if (isLeaderless(error) && !this.#isCutOff(usedSince)) {
           await sleep(clock, 50 + 100 * rng(), { signal });
         } else if (!link.isOpen || isUnreachable(error) || isOfMember(error)) {
-          this.drop(link, error);
+          this.#links.drop(link, error);
           lostLinks += 1;
           if (lostLinks > endpoints.length) throw error;
         } else throw error;
@@ -303,99 +255,6 @@ export class Connection {
     };
     return { signal: over.signal, limitMs, wasHeard, end };
   }
-
-  async #connected(): Promise<Link> {
-    this.#closed.signal.throwIfAborted();
-    if (this.#link?.isOpen === true) return this.#link;
-    if (this.#refused !== undefined && this.#options.clock.monotonic() < this.#refused.until)
-      throw this.#refused.error;
-    this.#connecting ??= this.#connect().finally(() => (this.#connecting = undefined));
-    return this.#connecting;
-  }
-
-  /** To each endpoint in turn, so that one that does not answer leaves time for the others. */
-  async #connect(): Promise<Link> {
-    const { endpoints, tls, clock } = this.#options;
-    const patienceMs = this.#patienceMs();
-    const limitMs = Math.min(0.9 * patienceMs, Math.max(shortestAttemptMs, patienceMs / endpoints.length));
-    const startedAt = clock.monotonic();
-    let failure: unknown;
-    for (const _ of endpoints) {
-      const endpoint = endpoints[this.#next % endpoints.length] ?? '';
-      const servername = tls?.servername;
-      const link = new Link({ endpoint, credentials: this.#credentials, servername, clock });
-      try {
-        await link.connect(limitMs, this.#closed.signal);
-        this.#accept(link);
-        return link;
-      } catch (error) {
-        this.#closed.signal.throwIfAborted();
-        this.#next = (this.#next + 1) % endpoints.length;
-        failure = this.#unreachable(error, endpoint);
-      }
-    }
-    if (clock.monotonic() - startedAt >= limitMs) this.#silences += 1;
-    this.#pause(failure);
-    throw failure;
-  }
-
-  #accept(link: Link): void {
-    this.#link = link;
-    this.#revision = 0;
-    this.#refused = undefined;
-    onAbort(link.closed, () => {
-      // One that breaks before it has been of use is no better than none.
-      if (link.heardAt === -Infinity) this.#pause(this.#unreachable(link.closed.reason, link.endpoint));
-    });
-  }
-
-  #pause(error: unknown): void {
-    this.#refused = { error, until: this.#options.clock.monotonic() + this.#breather.next() };
-  }
-
-  #unreachable(error: unknown, endpoint: string): DiscoveryError {
-    return etcdError(error, { secrets: [], endpoint, username: this.#options.username });
-  }
-
-  /** A request has had no answer: was it the request, or the link? */
-  #suspect(link: Link | undefined, startedAt: number): void {
-    if (link === undefined) return;
-    this.#unanswered += 1;
-    // A member that is cut off from the others may go on to say something, and answer nothing.
-    const isOfNoUse = this.#options.endpoints.length > 1 && this.#unanswered > 1;
-    const reason = new Error(`${link.endpoint} has not answered for ${this.#options.timeoutMs} ms`);
-    if (isOfNoUse) this.drop(link, reason);
-    else if (link.heardAt < startedAt) this.#doubt(link, reason);
-  }
-
-  /** Gives it up if it has been silent for long enough. */
-  #doubt(link: Link, reason: unknown, limitMs = this.#options.timeoutMs): void {
-    // Part of the limit of a request may have gone by before it was sent.
-    if (!link.isOpen || link.silentMs < 0.8 * this.#patienceMs(limitMs)) return;
-    this.#silences += 1;
-    this.drop(link, reason);
-  }
-
-  #patienceMs(limitMs = this.#options.timeoutMs): number {
-    return Math.min(limitMs * 2 ** this.#silences, Math.max(limitMs, longestPatienceMs));
-  }
-
-  #answered(startedAt: number): void {
-    const { clock, timeoutMs } = this.#options;
-    this.#unanswered = 0;
-    if (clock.monotonic() - startedAt < timeoutMs / 10) this.#silences = 0;
-    this.#breather.reset();
-  }
-
-  /** A link that tells of an older state than before leads to another store now, or to one that was set back. */
-  #compare(link: Link, known: number, answer: unknown): void {
-    const header: unknown = Reflect.get(Object(answer), 'header');
-    const revision = Number(Reflect.get(Object(header), 'revision'));
-    if (link !== this.#link || Number.isNaN(revision)) return;
-    this.#revision = Math.max(this.#revision, revision);
-    if (revision < known && revision > 0)
-      this.drop(link, new Error(`etcd has lost data: its revision went back from ${known} to ${revision}`));
-  }
 }
 
 interface How {
@@ -425,10 +284,4 @@ function callableOn(link: Link, metadata: Metadata): ICallable<Link> {
     markFailed: () => undefined,
     callOptionsFactory: undefined,
   };
-}
-
-function secure({ ca, cert, key }: TlsOptions = {}): ChannelCredentials {
-  const buffer = (pem: string | Buffer | undefined): Buffer | null =>
-    pem === undefined ? null : Buffer.from(pem);
-  return credentials.createSsl(buffer(ca), buffer(key), buffer(cert));
 }
