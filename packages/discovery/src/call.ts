@@ -1,6 +1,6 @@
-import { DiscoveryError, globalLogger, onAbort, sleep, type ServiceFilter } from '@sd/core';
+import { DiscoveryError, globalLogger, onAbort, sleep } from '@sd/core';
 import { CircuitOpenError, type CircuitEntry } from '@sd/health';
-import type { Endpoint, EndpointSet, PickRequest, StrategyName } from '@sd/load-balancers';
+import type { Endpoint, EndpointSet, PickRequest } from '@sd/load-balancers';
 import { busyMs, type Alarm } from './alarms.ts';
 import {
   attemptTimedOut,
@@ -13,37 +13,10 @@ import {
 } from './attempt.ts';
 import { AttemptTimeoutError, ConnectionError, DeadlineExceededError, type AttemptReport } from './errors.ts';
 import { classifyNetworkFailure, type FailureClassifier } from './failure.ts';
+import type { CallOptions } from './options.ts';
 import { RetryPlan } from './retry-plan.ts';
 import { telemetry, type AttemptKind, type CallTrace } from './telemetry.ts';
 import type { TrackedService } from './tracked-service.ts';
-
-export interface CallOptions {
-  /** Name of a strategy. Default: the client's. */
-  readonly strategy?: StrategyName | undefined;
-  /** Only instances that match. Pass the same object each time. */
-  readonly filter?: ServiceFilter | undefined;
-  /** What must stick together, for strategies that hash. */
-  readonly key?: string | undefined;
-  /** Cancels the call: it rejects at once with the signal's reason and is not repeated. */
-  readonly signal?: AbortSignal | undefined;
-  /** For the whole call, waiting and retries included, in milliseconds. Default: 15,000. */
-  readonly deadlineMs?: number | undefined;
-  /** For each attempt, in milliseconds. Default: 5,000. */
-  readonly attemptTimeoutMs?: number | undefined;
-  /** Attempts after one that failed. 0 also switches hedging off. Default: 2. */
-  readonly retries?: number | undefined;
-  /**
-   * Whether doing it twice is as good as once. Only then is a call repeated that may have had an effect, or sent to a
-   * second endpoint when the first is late; one whose connection never opened is repeated in any case. Default: false.
-   */
-  readonly idempotent?: boolean | undefined;
-  /** Whether a call that is idempotent may be sent to a second endpoint when the first is late. Default: true. */
-  readonly hedge?: boolean | undefined;
-  /** Of the request, for those who measure: `GET`. */
-  readonly method?: string | undefined;
-  /** Reads the errors that the attempt throws. Default: `classifyNetworkFailure`. */
-  readonly classify?: FailureClassifier | undefined;
-}
 
 export interface CallDefaults {
   readonly strategy: string;

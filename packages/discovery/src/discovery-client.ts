@@ -12,34 +12,16 @@ import {
   validateServiceName,
   type Clock,
   type DiscoveryBackend,
-  type DiscoveryLogger,
-  type Rng,
-  type ServiceFilter,
   type ServiceInstance,
   type ServiceView,
   type Timer,
 } from '@sd/core';
-import {
-  noOutlierRules,
-  serviceHealth,
-  type AdvancedHealthChecker,
-  type OutlierOptions,
-  type ServiceHealth,
-} from '@sd/health';
-import {
-  checkBalancing,
-  LoadBalancerFactory,
-  type BalancingOptions,
-  type Endpoint,
-  type SetExplanation,
-  type StrategyName,
-} from '@sd/load-balancers';
+import { noOutlierRules, serviceHealth, type ServiceHealth } from '@sd/health';
+import { checkBalancing, LoadBalancerFactory, type Endpoint, type SetExplanation } from '@sd/load-balancers';
 import type { Attempt, CallHandler } from './attempt.ts';
-import type { CallQueueOptions } from './call-queue.ts';
-import { beginCall, dispatchCall, type CallDefaults, type CallOptions, type PendingCall } from './call.ts';
+import { beginCall, dispatchCall, type CallDefaults, type PendingCall } from './call.ts';
 import type { EndpointHealth } from './endpoint-health.ts';
 import { UnknownInstanceError } from './errors.ts';
-import type { HedgingOptions } from './hedge-delay.ts';
 import {
   attemptSchema,
   callOptionsSchema,
@@ -48,60 +30,14 @@ import {
   lookupOptionsSchema,
   openOptionsSchema,
   signalOptionsSchema,
+  type CallOptions,
+  type DiscoveryClientOptions,
+  type LookupOptions,
 } from './options.ts';
-import type { RetryBudgetOptions } from './retry-budget.ts';
 import { changeBetween, type ServiceChange } from './service-change.ts';
 import type { ServiceStatus } from './service-status.ts';
 import { ServiceEndpoints, type OpenOptions } from './service-endpoints.ts';
-import { TrackedService, type BreakerOptions, type TrackedServiceOptions } from './tracked-service.ts';
-
-export interface DiscoveryClientOptions {
-  /** Where services are found. Whoever made it closes it. */
-  readonly backend: DiscoveryBackend;
-  /** Name of the strategy for calls that name none. Default: `round-robin`. */
-  readonly strategy?: StrategyName | undefined;
-  /** This consumer's own zone, for `zone-aware` and `balancing.zoneAware`. */
-  readonly zone?: string | undefined;
-  /** How the layers decide who is eligible; see `BalancingOptions` of `@sd/load-balancers`. */
-  readonly balancing?: BalancingOptions | undefined;
-  /** A factory that knows strategies of your own. Default: one with the built-in strategies. */
-  readonly loadBalancers?: LoadBalancerFactory | undefined;
-  /** For each call, waiting and retries included, in milliseconds. Default: 15,000. */
-  readonly deadlineMs?: number | undefined;
-  /** For each attempt of a call, in milliseconds. Default: 5,000. */
-  readonly attemptTimeoutMs?: number | undefined;
-  /** Attempts of a call after one that failed. Default: 2. */
-  readonly retries?: number | undefined;
-  /** How many retries and hedges there may be in all: `ratio` of the calls (0.2), and `perSecond` besides (10). */
-  readonly retryBudget?: Omit<RetryBudgetOptions, 'clock'> | undefined;
-  /** When a second attempt is made beside one that is late, for idempotent calls. `false`: never. */
-  readonly hedging?: HedgingOptions | false | undefined;
-  /**
-   * When an endpoint that fails, hangs or is slow is taken out of rotation; see `OutlierOptions` of `@sd/health`.
-   * `false`: never.
-   */
-  readonly outliers?: OutlierOptions | false | undefined;
-  /** Refuses calls to a service while most of them fail. Default: never; a retry budget and ejections do. */
-  readonly breaker?: BreakerOptions | undefined;
-  /** Calls that may wait when all endpoints have `balancing.maxInFlight` attempts. Default: none; they are refused. */
-  readonly queue?: CallQueueOptions | undefined;
-  /** Checks the endpoints besides. Default: nobody does. Whoever made it closes it. */
-  readonly healthChecker?: AdvancedHealthChecker | undefined;
-  /** A service that was not used for this long is no longer watched, in milliseconds. Default: 300,000. */
-  readonly idleMs?: number | undefined;
-  /** How watches are supervised; see `FollowOptions` of `@sd/core`. */
-  readonly follow?: TrackedServiceOptions['follow'] | undefined;
-  readonly clock?: Clock | undefined;
-  readonly rng?: Rng | undefined;
-  readonly logger?: DiscoveryLogger | undefined;
-}
-
-export interface LookupOptions {
-  readonly filter?: ServiceFilter | undefined;
-  readonly signal?: AbortSignal | undefined;
-  /** How long to wait for the first snapshot of the service, in milliseconds. Default: 10,000. */
-  readonly timeoutMs?: number | undefined;
-}
+import { TrackedService, type TrackedServiceOptions } from './tracked-service.ts';
 
 /**
  * Finds services and calls them. A service is watched from its first use until it was idle for a while; each use in

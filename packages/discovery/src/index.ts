@@ -1,8 +1,8 @@
 export { CircuitOpenError } from '@sd/health';
 export { outrun, type Attempt, type CallHandler, type OpenAttempt } from './attempt.ts';
 export type { CallQueueOptions } from './call-queue.ts';
-export type { CallOptions, PendingCall } from './call.ts';
-export { DiscoveryClient, type DiscoveryClientOptions, type LookupOptions } from './discovery-client.ts';
+export type { PendingCall } from './call.ts';
+export { DiscoveryClient } from './discovery-client.ts';
 export {
   AttemptTimeoutError,
   CallError,
@@ -14,7 +14,12 @@ export {
   UnknownServiceError,
   type AttemptReport,
 } from './errors.ts';
-export { callOptionsSchema } from './options.ts';
+export {
+  callOptionsSchema,
+  type CallOptions,
+  type DiscoveryClientOptions,
+  type LookupOptions,
+} from './options.ts';
 export { classifyNetworkFailure, type Failure, type FailureClassifier } from './failure.ts';
 export type { EndpointHealth } from './endpoint-health.ts';
 export type { HedgingOptions } from './hedge-delay.ts';

@@ -1,7 +1,106 @@
-import { followOptions, isBackend } from '@sd/core';
-import { AdvancedHealthChecker, circuitBreakerOptionsSchema, outlierOptionsSchema } from '@sd/health';
-import { balancingOptions, LoadBalancerFactory } from '@sd/load-balancers';
+import {
+  followOptions,
+  isBackend,
+  type Clock,
+  type DiscoveryBackend,
+  type DiscoveryLogger,
+  type Rng,
+  type ServiceFilter,
+} from '@sd/core';
+import {
+  AdvancedHealthChecker,
+  circuitBreakerOptionsSchema,
+  outlierOptionsSchema,
+  type OutlierOptions,
+} from '@sd/health';
+import {
+  balancingOptions,
+  LoadBalancerFactory,
+  type BalancingOptions,
+  type StrategyName,
+} from '@sd/load-balancers';
 import * as v from 'valibot';
+import type { CallQueueOptions } from './call-queue.ts';
+import type { FailureClassifier } from './failure.ts';
+import type { HedgingOptions } from './hedge-delay.ts';
+import type { RetryBudgetOptions } from './retry-budget.ts';
+import type { BreakerOptions, TrackedServiceOptions } from './tracked-service.ts';
+
+export interface DiscoveryClientOptions {
+  /** Where services are found. Whoever made it closes it. */
+  readonly backend: DiscoveryBackend;
+  /** Name of the strategy for calls that name none. Default: `round-robin`. */
+  readonly strategy?: StrategyName | undefined;
+  /** This consumer's own zone, for `zone-aware` and `balancing.zoneAware`. */
+  readonly zone?: string | undefined;
+  /** How the layers decide who is eligible; see `BalancingOptions` of `@sd/load-balancers`. */
+  readonly balancing?: BalancingOptions | undefined;
+  /** A factory that knows strategies of your own. Default: one with the built-in strategies. */
+  readonly loadBalancers?: LoadBalancerFactory | undefined;
+  /** For each call, waiting and retries included, in milliseconds. Default: 15,000. */
+  readonly deadlineMs?: number | undefined;
+  /** For each attempt of a call, in milliseconds. Default: 5,000. */
+  readonly attemptTimeoutMs?: number | undefined;
+  /** Attempts of a call after one that failed. Default: 2. */
+  readonly retries?: number | undefined;
+  /** How many retries and hedges there may be in all: `ratio` of the calls (0.2), and `perSecond` besides (10). */
+  readonly retryBudget?: Omit<RetryBudgetOptions, 'clock'> | undefined;
+  /** When a second attempt is made beside one that is late, for idempotent calls. `false`: never. */
+  readonly hedging?: HedgingOptions | false | undefined;
+  /**
+   * When an endpoint that fails, hangs or is slow is taken out of rotation; see `OutlierOptions` of `@sd/health`.
+   * `false`: never.
+   */
+  readonly outliers?: OutlierOptions | false | undefined;
+  /** Refuses calls to a service while most of them fail. Default: never; a retry budget and ejections do. */
+  readonly breaker?: BreakerOptions | undefined;
+  /** Calls that may wait when all endpoints have `balancing.maxInFlight` attempts. Default: none; they are refused. */
+  readonly queue?: CallQueueOptions | undefined;
+  /** Checks the endpoints besides. Default: nobody does. Whoever made it closes it. */
+  readonly healthChecker?: AdvancedHealthChecker | undefined;
+  /** A service that was not used for this long is no longer watched, in milliseconds. Default: 300,000. */
+  readonly idleMs?: number | undefined;
+  /** How watches are supervised; see `FollowOptions` of `@sd/core`. */
+  readonly follow?: TrackedServiceOptions['follow'] | undefined;
+  readonly clock?: Clock | undefined;
+  readonly rng?: Rng | undefined;
+  readonly logger?: DiscoveryLogger | undefined;
+}
+
+export interface LookupOptions {
+  readonly filter?: ServiceFilter | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** How long to wait for the first snapshot of the service, in milliseconds. Default: 10,000. */
+  readonly timeoutMs?: number | undefined;
+}
+
+export interface CallOptions {
+  /** Name of a strategy. Default: the client's. */
+  readonly strategy?: StrategyName | undefined;
+  /** Only instances that match. Pass the same object each time. */
+  readonly filter?: ServiceFilter | undefined;
+  /** What must stick together, for strategies that hash. */
+  readonly key?: string | undefined;
+  /** Cancels the call: it rejects at once with the signal's reason and is not repeated. */
+  readonly signal?: AbortSignal | undefined;
+  /** For the whole call, waiting and retries included, in milliseconds. Default: 15,000. */
+  readonly deadlineMs?: number | undefined;
+  /** For each attempt, in milliseconds. Default: 5,000. */
+  readonly attemptTimeoutMs?: number | undefined;
+  /** Attempts after one that failed. 0 also switches hedging off. Default: 2. */
+  readonly retries?: number | undefined;
+  /**
+   * Whether doing it twice is as good as once. Only then is a call repeated that may have had an effect, or sent to a
+   * second endpoint when the first is late; one whose connection never opened is repeated in any case. Default: false.
+   */
+  readonly idempotent?: boolean | undefined;
+  /** Whether a call that is idempotent may be sent to a second endpoint when the first is late. Default: true. */
+  readonly hedge?: boolean | undefined;
+  /** Of the request, for those who measure: `GET`. */
+  readonly method?: string | undefined;
+  /** Reads the errors that the attempt throws. Default: `classifyNetworkFailure`. */
+  readonly classify?: FailureClassifier | undefined;
+}
 
 const { coalesceMs, firstSnapshotTimeoutMs, reconnect, shrinkGuard, clock, rng, logger } =
   followOptions.entries;
