@@ -1,9 +1,42 @@
-import { callOptionsSchema, DiscoveryClient } from '@sd/discovery';
+import { callOptionsSchema, DiscoveryClient, type CallOptions } from '@sd/discovery';
+import type { HttpsOptions } from 'got';
 import * as v from 'valibot';
 import { isAbsolute } from './http-request.ts';
 import type { HttpTransport } from './http-transport.ts';
-import { headerName, headersSchema } from './request-options.ts';
-import type { TransportFactory } from './service-client.ts';
+import { headerName, headersSchema, type RequestHeaders } from './request-options.ts';
+
+export interface ServiceClientOptions extends Pick<
+  CallOptions,
+  'strategy' | 'filter' | 'deadlineMs' | 'attemptTimeoutMs' | 'retries' | 'hedge'
+> {
+  readonly service: string;
+  /** Finds the instances. Whoever made it closes it. */
+  readonly discovery: DiscoveryClient;
+  /** Put before each path, e.g. `/api/v1`. */
+  readonly basePath?: string | undefined;
+  /** Sent with each request. */
+  readonly headers?: RequestHeaders | undefined;
+  /**
+   * Name of the header that tells the instance how many milliseconds the caller will wait; `false`: none is sent. Read it
+   * there with `deadlineOf`. Default: `sd-timeout-ms`.
+   */
+  readonly deadlineHeader?: string | false | undefined;
+  /** For looking up the host, for connecting, and for TLS: for each of them, in milliseconds. Default: 1,000. */
+  readonly connectTimeoutMs?: number | undefined;
+  /** Certificates and checks for instances with protocol `https`, as got takes them. */
+  readonly https?: HttpsOptions | undefined;
+  /**
+   * What sends the requests; the two options above are its own, then. Whoever made it closes it, and it may serve several
+   * clients. Of a function the client gets one of its own, and closes it. Default: got.
+   */
+  readonly transport?: HttpTransport | TransportFactory | undefined;
+}
+
+/** Makes a transport for one client: `(discovery) => undiciTransport({ discovery })`. */
+export type TransportFactory = (discovery: DiscoveryClient) => HttpTransport;
+
+/** What clients of several services may have in common. */
+export type ServiceClientDefaults = Omit<ServiceClientOptions, 'service' | 'discovery'>;
 
 const { strategy, filter, deadlineMs, attemptTimeoutMs, retries, hedge } = callOptionsSchema.entries;
 const pathText = 'a path such as "/api/v1"';

@@ -43,7 +43,12 @@ export {
   type RegistrationState,
   type ServiceRegistryOptions,
 } from '@sd/registry';
-export { clientDefaultsSchema } from './client-options.ts';
+export {
+  clientDefaultsSchema,
+  type ServiceClientDefaults,
+  type ServiceClientOptions,
+  type TransportFactory,
+} from './client-options.ts';
 export { deadlineOf } from './deadline-header.ts';
 export {
   HttpStatusError,
@@ -55,10 +60,5 @@ export { classifyHttpFailure, isServerFailure, mayBeRepeated } from './http-fail
 export { originOf } from './http-request.ts';
 export type { HttpTransport, TransportAnswer, TransportRequest } from './http-transport.ts';
 export { isIdempotent, type RequestHeaders, type RequestOptions } from './request-options.ts';
-export {
-  ServiceClient,
-  type ServiceClientDefaults,
-  type ServiceClientOptions,
-  type TransportFactory,
-} from './service-client.ts';
+export { ServiceClient } from './service-client.ts';
 export { ServiceResponse, type PendingResponse, type StreamedResponse } from './service-response.ts';

@@ -1,10 +1,9 @@
 import { ClosedError, compileServiceFilter, SlotList, validate, validateServiceName } from '@sd/core';
 import type { Attempt, CallOptions, DiscoveryClient, PendingCall } from '@sd/discovery';
-import type { HttpsOptions } from 'got';
 import { addAbortSignal, Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { finished } from 'node:stream/promises';
-import { clientOptionsSchema, madeTransportSchema } from './client-options.ts';
+import { clientOptionsSchema, madeTransportSchema, type ServiceClientOptions } from './client-options.ts';
 import { deadlineHeader } from './deadline-header.ts';
 import { HttpStatusError } from './errors.ts';
 import { GotTransport } from './got-transport.ts';
@@ -32,39 +31,6 @@ import {
   type PendingResponse,
   type StreamedResponse,
 } from './service-response.ts';
-
-export interface ServiceClientOptions extends Pick<
-  CallOptions,
-  'strategy' | 'filter' | 'deadlineMs' | 'attemptTimeoutMs' | 'retries' | 'hedge'
-> {
-  readonly service: string;
-  /** Finds the instances. Whoever made it closes it. */
-  readonly discovery: DiscoveryClient;
-  /** Put before each path, e.g. `/api/v1`. */
-  readonly basePath?: string | undefined;
-  /** Sent with each request. */
-  readonly headers?: RequestHeaders | undefined;
-  /**
-   * Name of the header that tells the instance how many milliseconds the caller will wait; `false`: none is sent. Read it
-   * there with `deadlineOf`. Default: `sd-timeout-ms`.
-   */
-  readonly deadlineHeader?: string | false | undefined;
-  /** For looking up the host, for connecting, and for TLS: for each of them, in milliseconds. Default: 1,000. */
-  readonly connectTimeoutMs?: number | undefined;
-  /** Certificates and checks for instances with protocol `https`, as got takes them. */
-  readonly https?: HttpsOptions | undefined;
-  /**
-   * What sends the requests; the two options above are its own, then. Whoever made it closes it, and it may serve several
-   * clients. Of a function the client gets one of its own, and closes it. Default: got.
-   */
-  readonly transport?: HttpTransport | TransportFactory | undefined;
-}
-
-/** Makes a transport for one client: `(discovery) => undiciTransport({ discovery })`. */
-export type TransportFactory = (discovery: DiscoveryClient) => HttpTransport;
-
-/** What clients of several services may have in common. */
-export type ServiceClientDefaults = Omit<ServiceClientOptions, 'service' | 'discovery'>;
 
 /** HTTP calls to one service, each to an instance that can take it, repeated on another one where that is safe. */
 export class ServiceClient implements AsyncDisposable {
