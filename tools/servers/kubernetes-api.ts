@@ -160,17 +160,12 @@ export class KubernetesApi implements AsyncDisposable {
     await once(this.#server, 'close');
   }
 
-  /** After `close()`, on the same port. */
-  async reopen(): Promise<void> {
-    await this.#listen(this.#port);
-  }
-
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
 
-  async #listen(port = this.#options.port ?? 0): Promise<void> {
-    this.#server.listen(port, '127.0.0.1');
+  async #listen(): Promise<void> {
+    this.#server.listen(this.#options.port ?? 0, '127.0.0.1');
     await once(this.#server, 'listening');
     this.#port = (this.#server.address() as AddressInfo).port;
   }
