@@ -7,7 +7,7 @@ import {
   type ServiceInstance,
 } from '@sd/core';
 import { nameOf } from './registration-init.ts';
-import { withTimeLimit, type TimeLimit } from './time-limit.ts';
+import { withTimeLimit, type TimeLimitOptions } from './time-limit.ts';
 
 export interface LeaseRequestsContext {
   readonly backend: RegistryBackend;
@@ -85,7 +85,7 @@ export class LeaseRequests {
   #within<T>(
     timeoutMs: number,
     work: (signal: AbortSignal) => PromiseLike<T>,
-    limits: Pick<TimeLimit<T>, 'signal' | 'onAbandon'> = {},
+    limits: Pick<TimeLimitOptions<T>, 'signal' | 'onAbandon'> = {},
   ): Promise<T> {
     const { clock, backend } = this.#context;
     const tooLate = (): unknown =>

@@ -1,6 +1,6 @@
 import { abortable, onAbort, type Clock } from '@sd/core';
 
-export interface TimeLimit<T> {
+export interface TimeLimitOptions<T> {
   readonly clock: Clock;
   readonly timeoutMs: number;
   /** Makes what the wait rejects with when the time is up. */
@@ -17,7 +17,7 @@ export interface TimeLimit<T> {
  */
 export async function withTimeLimit<T>(
   work: (signal: AbortSignal) => PromiseLike<T> | T,
-  { clock, timeoutMs, tooLate, signal, onAbandon }: TimeLimit<T>,
+  { clock, timeoutMs, tooLate, signal, onAbandon }: TimeLimitOptions<T>,
 ): Promise<T> {
   signal?.throwIfAborted();
   const scope = new AbortController();
