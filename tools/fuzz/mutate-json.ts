@@ -1,5 +1,6 @@
 import type { Rng } from '@sd/core';
 import { below, choose } from './mutate.ts';
+import { parseJson } from './oracle.ts';
 
 /** Keys that mean something to the language, whatever they mean to us. */
 const keys = ['__proto__', 'constructor', 'prototype', 'toString', 'valueOf', 'toJSON', 'length', '', '0'];
@@ -59,7 +60,7 @@ export function mutateJson(
   words: readonly string[],
   others: readonly Buffer[],
 ): string | undefined {
-  const top = { value: parse(text) };
+  const top = { value: parseJson(text) };
   if (top.value === undefined) return undefined;
   const places = placesIn(top);
   const place = choose(places, rng);
@@ -101,7 +102,7 @@ function change(
     case 6:
       return set(deepMark);
     case 7: {
-      const other = parse(choose(others, rng)?.toString() ?? '');
+      const other = parseJson(choose(others, rng) ?? '');
       return set(other === undefined ? value : choose(placesIn({ other }).map(read), rng));
     }
     default:
@@ -145,7 +146,7 @@ const read = ({ holder, key }: Place): unknown => Reflect.get(holder, key);
 
 function copyOf(places: readonly Place[], rng: Rng): unknown {
   const place = choose(places, rng);
-  return place === undefined ? null : parse(written(read(place)));
+  return place === undefined ? null : parseJson(written(read(place)) ?? '');
 }
 
 /** Also `__proto__` becomes a property like any other, as it does when JSON is read. */
@@ -158,14 +159,6 @@ function put(holder: object, key: string, value: unknown): void {
 function written(value: unknown): string | undefined {
   try {
     return JSON.stringify(value ?? null);
-  } catch {
-    return undefined;
-  }
-}
-
-function parse(text: string | undefined): unknown {
-  try {
-    return JSON.parse(text ?? '');
   } catch {
     return undefined;
   }

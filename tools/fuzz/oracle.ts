@@ -122,6 +122,10 @@ export const listOf = (value: unknown): readonly unknown[] =>
 export const textOf = (value: unknown, otherwise = ''): string =>
   typeof value === 'string' ? value : otherwise;
 
+/** A whole number from 0 on, whatever it is. */
+export const numberOf = (value: unknown): number =>
+  typeof value === 'number' && Number.isFinite(value) ? Math.abs(Math.trunc(value)) : 0;
+
 /** `n` instances as a well-behaved provider publishes them. */
 export function goodInstances(n: number, service = 'orders'): readonly ServiceInstance[] {
   return Array.from({ length: n }, (_, index) =>

@@ -1,4 +1,4 @@
-import { listOf, parseJson } from '../oracle.ts';
+import { listOf, numberOf, parseJson } from '../oracle.ts';
 import type { Recording } from './recording.ts';
 
 /** What becomes of a frame on its way. */
@@ -68,9 +68,6 @@ export function planOf(input: Buffer, { frames }: Recording): Plan {
     },
   };
 }
-
-const numberOf = (value: unknown): number =>
-  typeof value === 'number' && Number.isFinite(value) ? Math.abs(Math.trunc(value)) : 0;
 
 function withByte(bytes: Buffer, at: number, value: number): Buffer {
   const changed = Buffer.from(bytes);

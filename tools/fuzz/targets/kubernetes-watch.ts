@@ -4,7 +4,7 @@ import { silentLogger } from '@sd/testkit';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { holds, listOf, parseJson } from '../oracle.ts';
+import { holds, listOf, numberOf, parseJson } from '../oracle.ts';
 import type { FuzzTarget } from '../target.ts';
 
 /** What the server does next: a change of a slice, noise in the stream, or a cut of it at some byte. */
@@ -75,9 +75,6 @@ function stepOf(value: unknown): Step | undefined {
   if (typeof kind !== 'string') return undefined;
   return [kind, numberOf(slice) % 4, numberOf(detail) % 1_000];
 }
-
-const numberOf = (value: unknown): number =>
-  typeof value === 'number' && Number.isFinite(value) ? Math.abs(Math.trunc(value)) : 0;
 
 class ScriptedServer {
   readonly #server = createServer((request, response) => this.#answer(request, response));
