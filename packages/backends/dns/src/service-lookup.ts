@@ -117,7 +117,7 @@ export class ServiceLookup {
       const limit = new TimeLimit(clock, timeoutMs, tooLate, signal);
       try {
         const answer = await this.#addressesOf(target, known, limit.signal);
-        addresses.set(target, [...new Set(answer.records)]);
+        if (answer.records.length > 0) addresses.set(target, [...new Set(answer.records)]);
         ttlMs = least(ttlMs, answer.ttlMs);
       } catch (error) {
         failure = error;

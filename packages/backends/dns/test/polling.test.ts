@@ -225,6 +225,8 @@ describe('a target whose address cannot be had', () => {
     expect(hosts(await openBackend(server).getInstances('orders'))).toEqual([hostOf(1)]);
     publish(server, 2);
     await expect(openBackend(server).getInstances('orders')).rejects.toThrow(/SERVFAIL/);
+    server.set(name, 'SRV', { data: srv(2) }, { data: { ...srv(3), target: 'gone.test' } });
+    await expect(openBackend(server).getInstances('orders')).rejects.toThrow(/SERVFAIL/);
   });
 });
 
