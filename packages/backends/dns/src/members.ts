@@ -24,9 +24,11 @@ export class Members {
     for (const instance of instances) next.set(instance.id, { instance, missed: 0 });
     // A part is never empty: then there is nobody.
     const isEmpty = instances.length === 0 && unresolved.size === 0;
+    // Of a target that lacks one family the other is complete.
+    const found = new Set(unresolved.size > 0 ? instances.map(familyOf) : []);
     for (const [id, { instance, missed }] of isEmpty ? [] : this.#known) {
       if (next.has(id) || next.size >= maxMembers) continue;
-      const isUnknown = unresolved.has(instance.metadata['target'] ?? '');
+      const isUnknown = unresolved.has(instance.metadata['target'] ?? '') && !found.has(familyOf(instance));
       if (isUnknown || missed + 1 < this.#misses) {
         next.set(id, { instance, missed: isUnknown ? missed : missed + 1 });
       }
@@ -43,6 +45,9 @@ interface Member {
   readonly instance: ServiceInstance;
   readonly missed: number;
 }
+
+const familyOf = ({ host, metadata }: ServiceInstance): string =>
+  `${metadata['target']} ${host.includes(':') ? 6 : 4}`;
 
 const isNews = (known: Member | undefined, instance: ServiceInstance): boolean =>
   known === undefined || !sameInstance(known.instance, instance);

@@ -218,6 +218,18 @@ describe('a target whose address cannot be had', () => {
     await eventually(() => expect(hosts(watch.latest)).toEqual([1, 3].map(hostOf)));
   });
 
+  it('in one family keeps none of the other that it no longer has', async () => {
+    const server = await openServer();
+    publish(server, 1);
+    server.set('web-1.test', 'AAAA', { data: '2001:db8::1' });
+    const { watch, pauseMs } = await watchManually(server, { family: 'both' });
+    server.set('web-1.test', 'AAAA');
+    server.set('web-1.test', 'A', { data: hostOf(9) });
+    server.fault = ({ type }) => (type === 'AAAA' ? { rcode: 2 } : undefined);
+    await pauseMs();
+    await eventually(() => expect(hosts(watch.latest)).toEqual([hostOf(9), '2001:db8::1']));
+  });
+
   it('is left out where none is known, and is a failure when no other has one', async () => {
     const server = await openServer();
     publish(server, 1, 2);
