@@ -30,6 +30,13 @@ export function askOverUdp(
   const bytes = encodeQuestion(question, id, options.edns);
   const socket = createSocket(isIPv6(server.host) ? 'udp6' : 'udp4');
   let seen = '';
+  const send = (): void => {
+    try {
+      socket.send(bytes);
+    } catch {
+      // Not connected yet: the first sending is still to come. Or closed in the moment between that and here.
+    }
+  };
   return exchange(options, {
     begin({ resolve, reject }) {
       socket.on('error', reject);
@@ -38,20 +45,11 @@ export function askOverUdp(
         if (typeof reply === 'string') seen = `, only ${reply}`;
         else resolve(reply);
       });
-      socket.on('connect', () => socket.send(bytes));
+      socket.on('connect', send);
       // Connected, it hears of a port that is closed, and nobody but the server is heard.
       socket.connect(server.port, server.host);
     },
-    again: {
-      everyMs: options.timeoutMs / sendings,
-      send: () => {
-        try {
-          socket.send(bytes);
-        } catch {
-          // not connected yet: the first sending is still to come
-        }
-      },
-    },
+    again: { everyMs: options.timeoutMs / sendings, send },
     end: () => void socket.close(),
     silence: () => seen,
   });

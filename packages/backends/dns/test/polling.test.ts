@@ -243,6 +243,27 @@ describe('a target whose address cannot be had', () => {
 });
 
 describe('abort and close()', () => {
+  it('harm nobody, in whatever moment they come', async () => {
+    const server = await openServer();
+    publish(server, 1);
+    const backend = openBackend(server);
+    const uncaught: unknown[] = [];
+    const onUncaught = (error: unknown): void => void uncaught.push(error);
+    process.on('uncaughtExceptionMonitor', onUncaught);
+    onTestFinished(() => void process.off('uncaughtExceptionMonitor', onUncaught));
+    for (let ticks = 0; ticks < 12; ticks += 1) {
+      const stop = new AbortController();
+      const failure = expect(backend.getInstances('orders', stop)).rejects.toThrow('enough');
+      const abortAfter = (left: number): void => {
+        if (left === 0) stop.abort(new Error('enough'));
+        else process.nextTick(abortAfter, left - 1);
+      };
+      abortAfter(ticks);
+      await failure;
+    }
+    expect(uncaught).toEqual([]);
+  });
+
   it('end a question that is under way, at once and with the reason', async () => {
     for (const transport of ['udp', 'tcp'] as const) {
       const server = await openServer();
