@@ -119,9 +119,8 @@ export class DnsClient implements DnsSource {
       for (const record of records) ttlS = least(ttlS, 'ttl' in record ? record.ttl : undefined);
       if (records.length > 0) return { records, ttlS, reply };
       const soa = reply.authorities.find((record) => record.type === 'SOA');
-      if (reply.rcode === rcodes.noSuchName || soa !== undefined || (asked === name && isSilent(reply)))
+      if (reply.rcode === rcodes.noSuchName || soa !== undefined || asked === name)
         return { records, ttlS: least(ttlS, least(soa?.ttl, soa?.data.minimum)), reply };
-      if (asked === name) throw new Error('the answer is about something else');
     }
   }
 
@@ -137,8 +136,10 @@ export class DnsClient implements DnsSource {
         const reply = await this.#askServer(server, question, signal);
         servers.answered(server);
         const { rcode } = reply;
-        if (rcode === rcodes.ok || rcode === rcodes.noSuchName) return reply;
-        problems.set(addressOf(server), describeRcode(rcode));
+        const isOutcome = rcode === rcodes.ok || rcode === rcodes.noSuchName;
+        if (isOutcome && isAnswer(reply, question)) return reply;
+        const problem = isOutcome ? 'the answer is about something else' : describeRcode(rcode);
+        problems.set(addressOf(server), problem);
       } catch (error) {
         signal.throwIfAborted();
         servers.failed(server, askedAt, this.#options.timeoutMs);
@@ -188,10 +189,15 @@ interface Resolution {
   readonly reply: Pick<Reply, 'additionals'>;
 }
 
-/** Nothing at all, as some servers say that there is nothing. A server that points to others has not answered. */
-function isSilent({ answers, authorities, isAuthoritative, isRecursive }: Reply): boolean {
-  const pointsElsewhere = authorities.length > 0 && !isAuthoritative && !isRecursive;
-  return answers.length === 0 && !pointsElsewhere;
+/**
+ * What there is, or that there is nothing, which some servers say with no record at all. One that points to others has
+ * not answered.
+ */
+function isAnswer(reply: Reply, { name, type }: Question): boolean {
+  const { rcode, answers, authorities, isAuthoritative, isRecursive } = reply;
+  if (rcode === rcodes.noSuchName || authorities.some((record) => record.type === 'SOA')) return true;
+  if (answers.length === 0) return authorities.length === 0 || isAuthoritative || isRecursive;
+  return answers.some((each) => canonical(each.name) === name && (each.type === type || isAlias(each)));
 }
 
 const isAlias = (answer: Answer): answer is Answer & { readonly type: 'CNAME'; readonly data: string } =>

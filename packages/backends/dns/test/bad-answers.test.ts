@@ -15,6 +15,17 @@ function cutWithinRecord(message: Buffer): Buffer {
   return message.subarray(0, message.length - 5);
 }
 
+type Fault = NonNullable<DnsServer['fault']>;
+const pointElsewhere: Fault = () => ({
+  rewrite: (reply) => [
+    { ...reply, flags: 0, answers: [], authorities: [{ type: 'NS', name: 'test', data: 'ns.test' }] },
+  ],
+});
+const tellOfOthers: Fault = () => ({
+  withoutSoa: true,
+  rewrite: (reply) => [{ ...reply, flags: 0, answers: [{ name: 'other.test', type: 'SRV', data: srv(66) }] }],
+});
+
 describe('an answer that is cut off', () => {
   it('is asked for again over TCP', async () => {
     const server = await openServer();
@@ -112,9 +123,7 @@ describe('what answers something else', () => {
   it('nothing but records of other names is a failure, and not an absence', async () => {
     const server = await openServer();
     publish(server, 1);
-    server.fault = () => ({
-      rewrite: (reply) => [{ ...reply, answers: [{ name: 'other.test', type: 'SRV', data: srv(66) }] }],
-    });
+    server.fault = tellOfOthers;
     await expect(openBackend(server).getInstances('orders')).rejects.toThrow(/about something else/);
   });
 
@@ -317,16 +326,18 @@ describe('a server that', () => {
 
   it('only points to other servers has not answered', async () => {
     const server = await openServer();
-    server.fault = () => ({
-      rewrite: (reply) => [
-        {
-          ...reply,
-          flags: 0,
-          authorities: [{ type: 'NS', name: 'test', data: 'ns.test' }],
-        },
-      ],
-    });
+    server.fault = pointElsewhere;
     await expect(openBackend(server).getInstances('orders')).rejects.toThrow(/about something else/);
+  });
+
+  it.each([
+    ['only points to other servers', pointElsewhere],
+    ['only has records of other names', tellOfOthers],
+  ])('%s is followed by the next', async (_, fault) => {
+    const [bad, good] = [await openServer(), await openServer()];
+    publish(good, 1);
+    bad.fault = fault;
+    expect(hosts(await openWith(up(bad, good)).getInstances('orders'))).toEqual([hostOf(1)]);
   });
 
   it('fails ends a watch, which never sees an empty snapshot', async () => {
