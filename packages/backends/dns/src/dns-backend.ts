@@ -144,7 +144,11 @@ function makeSource(options: DnsBackendOptions): DnsSource {
   if (resolver !== undefined) return new CustomSource(resolver, timeoutMs, clock);
   let systemRules: Promise<SearchRules> | undefined;
   const searchRules = async (): Promise<SearchRules> => {
-    const system = await (systemRules ??= readSearchRules());
+    systemRules ??= readSearchRules().catch((error: unknown) => {
+      systemRules = undefined;
+      throw error;
+    });
+    const system = await systemRules;
     return { domains: search ?? system.domains, ndots: ndots ?? system.ndots };
   };
   return new DnsClient({ servers: new DnsServers(servers, clock), transport, searchRules, timeoutMs, clock });

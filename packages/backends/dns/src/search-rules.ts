@@ -10,14 +10,24 @@ export interface SearchRules {
 /**
  * What the system's own resolver, and so `dns.lookup()`, goes by: `/etc/resolv.conf`, and LOCALDOMAIN and RES_OPTIONS
  * of the environment. Node's `dns.resolve()` has no such rules. Where there is no such file there are none.
+ * @throws when the file cannot be read for the moment
  */
 export async function readSearchRules(
   file = '/etc/resolv.conf',
   { LOCALDOMAIN = '', RES_OPTIONS = '' }: NodeJS.ProcessEnv = process.env,
 ): Promise<SearchRules> {
-  const text = await readFile(file, 'utf8').catch(() => '');
+  const text = await readFile(file, 'utf8').catch((error: unknown) => {
+    if (isForGood(error)) return '';
+    throw error;
+  });
   const search = LOCALDOMAIN === '' ? '' : `search ${LOCALDOMAIN}`;
   return parseResolvConf(`${text.slice(0, 65_536)}\n${search}\noptions ${RES_OPTIONS}`);
+}
+
+/** As the C library has it: what else may be wrong, such as too many open files, passes. */
+function isForGood(error: unknown): boolean {
+  const codes = ['EACCES', 'EISDIR', 'ELOOP', 'ENOENT', 'ENOTDIR', 'EPERM'];
+  return codes.includes(String(Reflect.get(Object(error), 'code')));
 }
 
 /** See resolv.conf(5): the last of `search` and `domain` counts, and options add up. */
