@@ -30,7 +30,7 @@ export interface ServiceLookupOptions extends Pick<
 > {
   readonly source: DnsSource;
   readonly clock: Clock;
-  /** What a target may cost the others. */
+  /** What a server may take. */
   readonly timeoutMs: number;
   readonly malformed: MalformedEntries;
 }
@@ -104,7 +104,9 @@ export class ServiceLookup {
 
   /** Those that did not come with the records are asked for. One that cannot be had costs itself alone. */
   async #hostsOf(records: readonly SrvRecord[], signal: AbortSignal): Promise<Hosts> {
-    const { clock, timeoutMs } = this.#options;
+    const { clock } = this.#options;
+    // What a target may cost the others: where one server is silent about it, the next is still heard.
+    const timeoutMs = 2 * this.#options.timeoutMs;
     const targets = new Map(
       records.filter(({ target }) => isDnsName(target)).map(({ target, addresses }) => [target, addresses]),
     );

@@ -275,6 +275,14 @@ describe('a server that', () => {
     expect(hosts(await backend.getInstances('orders'))).toEqual([hostOf(1)]);
   });
 
+  it('is silent about a target is followed by the next', async () => {
+    const [first, second] = [await openServer(), await openServer()];
+    for (const server of [first, second]) publish(server, 1, 2);
+    first.fault = (question) => ({ withoutAdditionals: true, silent: question.name === 'web-2.test' });
+    const backend = openWith({ ...up(first, second), timeoutMs: 500 });
+    expect(hosts(await backend.getInstances('orders'))).toEqual([hostOf(1), hostOf(2)]);
+  });
+
   it('was down for a moment is asked first as soon as it is back', async () => {
     const [first, second] = [await openServer(), await openServer()];
     publish(first, 1);
