@@ -141,8 +141,8 @@ export class DnsClient implements DnsSource {
         const problem = isOutcome ? 'the answer is about something else' : describeRcode(rcode);
         problems.set(addressOf(server), problem);
       } catch (error) {
+        servers.failed(server, askedAt, this.#options.timeoutMs); // also when nobody waited to the end
         signal.throwIfAborted();
-        servers.failed(server, askedAt, this.#options.timeoutMs);
         problems.set(addressOf(server), error instanceof Error ? error.message : String(error));
       }
       return 'refused';

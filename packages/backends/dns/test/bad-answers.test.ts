@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { BackendUnavailableError, ConfigValidationError, seededRng } from '@sd/core';
+import { BackendUnavailableError, ConfigValidationError, ManualClock, seededRng } from '@sd/core';
 import { eventually } from '@sd/testkit';
 import type { DnsServer } from '../../../../tools/servers/index.ts';
 import { encodeQuestion, readReply } from '../src/dns-message.ts';
@@ -291,6 +291,20 @@ describe('a server that', () => {
     first.fault = () => ({ bytes: () => Buffer.alloc(12) });
     expect(await backend.getInstances('orders')).toEqual([]);
     first.fault = undefined;
+    expect(hosts(await backend.getInstances('orders'))).toEqual([hostOf(1)]);
+  });
+
+  it('is silent is asked last also when nobody waited for it to the end', async () => {
+    const [first, second] = [await openServer(), await openServer()];
+    publish(second, 1);
+    first.fault = () => ({ silent: true });
+    const clock = new ManualClock();
+    const backend = openWith({ ...up(first, second), timeoutMs: 3_000, clock });
+    const stop = new AbortController();
+    const failure = expect(backend.getInstances('orders', stop)).rejects.toThrow('enough');
+    await clock.advance(2_000);
+    stop.abort(new Error('enough'));
+    await failure;
     expect(hosts(await backend.getInstances('orders'))).toEqual([hostOf(1)]);
   });
 
