@@ -8,6 +8,7 @@ import {
   type MalformedEntries,
   type ServiceInstance,
 } from '@sd/core';
+import { canonical } from './dns-message.ts';
 import type { DnsBackendOptions } from './dns-options.ts';
 import type { DnsAnswer, DnsSource, KnownAddress, SrvRecord } from './dns-source.ts';
 import { inFamilies } from './families.ts';
@@ -75,15 +76,17 @@ export class ServiceLookup {
     const { source, targets = 'addresses' } = this.#options;
     const answer = await source.srv(name, signal);
     // A single record with the root as its target: decidedly not available here (RFC 2782).
-    const records = answer.records.filter(({ target }) => answer.records.length > 1 || !isRoot(target));
+    const records = answer.records
+      // As names are compared: what a server writes otherwise is no other target.
+      .map((record) => ({ ...record, target: canonical(record.target) }))
+      .filter(({ target }) => answer.records.length > 1 || target !== '');
     const hosts = targets === 'names' ? undefined : await this.#hostsOf(records, signal);
     const unresolved = hosts?.unresolved ?? new Set<string>();
-    const instances = ranked(records).flatMap(({ target, port, priority, weight }) => {
-      const host = target.replace(/\.$/, '');
+    const instances = ranked(records).flatMap(({ target: host, port, priority, weight }) => {
       if (hosts === undefined) return [this.#instance(service, name, { host, port, priority, weight })];
-      const addresses = hosts.addresses.get(target) ?? [];
+      const addresses = hosts.addresses.get(host) ?? [];
       if (addresses.length === 0 && !unresolved.has(host)) {
-        const problem = isDnsName(target) ? 'has no address' : 'is no DNS name';
+        const problem = isDnsName(host) ? 'has no address' : 'is no DNS name';
         this.#report(service, `${name} ${host}:${port}`, `the target ${describeValue(host)} ${problem}`);
       }
       // The weight is that of the target, however many addresses it has.
@@ -123,7 +126,7 @@ export class ServiceLookup {
         ttlMs = least(ttlMs, answer.ttlMs);
       } catch (error) {
         failure = error;
-        unresolved.add(target.replace(/\.$/, ''));
+        unresolved.add(target);
         // Who wants both takes what there is, and alone those that are missing are not known.
         if (this.#options.family === 'both' && known.length > 0)
           addresses.set(target, [...new Set(known.map(({ address }) => address))]);
@@ -147,7 +150,7 @@ export class ServiceLookup {
     return inFamilies(family, async (each) => {
       const fitting = known.filter(({ address }) => address.includes(':') === (each === 6));
       // A target is a whole name: search domains are not for it.
-      if (fitting.length === 0) return source.addresses(`${target.replace(/\.$/, '')}.`, each, signal);
+      if (fitting.length === 0) return source.addresses(`${target}.`, each, signal);
       return {
         records: fitting.map(({ address }) => address),
         ttlMs: Math.min(...fitting.map(({ ttlMs }) => ttlMs)),
@@ -208,5 +211,3 @@ function isPreferred(left: ServiceInstance, right: ServiceInstance): boolean {
   if (left.weight !== right.weight) return left.weight > right.weight;
   return (left.metadata['target'] ?? '') < (right.metadata['target'] ?? '');
 }
-
-const isRoot = (target: string): boolean => target === '' || target === '.';

@@ -121,6 +121,17 @@ describe('a watch asks again', () => {
   });
 });
 
+describe('a server that writes a target now this way and now that', () => {
+  it.each(['addresses', 'names'] as const)('has not said anything new: %s', async (targets) => {
+    const server = await openServer();
+    publish(server, 1);
+    const { watch, pauseMs } = await watchManually(server, { targets });
+    server.set(name, 'SRV', { data: { ...srv(1), target: 'WEB-1.Test' } });
+    await pauseMs();
+    expect(watch.snapshots).toHaveLength(1);
+  });
+});
+
 describe('a server that gives a part of the instances at a time', () => {
   const everybody = [1, 2, 3, 4, 5, 6];
 
