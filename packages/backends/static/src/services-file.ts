@@ -138,14 +138,19 @@ function placeIn(file: string, text: string, offset: number): string {
   return `${file}:${before.length}:${(before.at(-1)?.length ?? 0) + 1}`;
 }
 
-/** Where it is, or 0 if all aliases have their anchors. */
+/** Where it is, or 0 if all aliases have their anchors. In one pass: to resolve one alone is a pass of its own. */
 function unresolvedAlias(document: Document): number {
+  const anchors = new Set<string>();
   let offset = 0;
   visit(document, {
-    Alias(_key, alias) {
-      if (alias.resolve(document) !== undefined) return undefined;
-      offset = alias.range?.[0] ?? 0;
-      return visit.BREAK;
+    Node(_key, node) {
+      if (!isAlias(node)) {
+        if (node.anchor !== undefined) anchors.add(node.anchor);
+      } else if (!anchors.has(node.source)) {
+        offset = node.range?.[0] ?? 0;
+        return visit.BREAK;
+      }
+      return undefined;
     },
   });
   return offset;

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { BackendUnavailableError, ConfigValidationError } from '@sd/core';
+import type { StaticBackend } from '../src/index.ts';
 import { hosts, openBackend } from './open-backend.ts';
 import { listing, ServicesFolder } from './services-folder.ts';
 
@@ -145,6 +146,22 @@ describe('a file that cannot be served from the start', () => {
     const lines = Array.from({ length: 9 }, (_, n) => `x${n + 1}: &x${n + 1} [${`*x${n},`.repeat(9)}]`);
     const { backend } = await openText(`x0: &x0 lol\n${lines.join('\n')}\nservices: {}`);
     await expect(backend.listServices()).rejects.toThrow('Excessive alias count');
+  });
+
+  it('tells of a wrong anchor about as soon as it is read, however many right ones come before', async () => {
+    const entries = Array.from({ length: 1_500 }, (_, n) => `    - { <<: *eu, host: h${n} }`);
+    const good = ['x: &eu { port: 80 }', 'services:', '  orders:', ...entries].join('\n');
+    const timed = async (text: string, read: (backend: StaticBackend) => Promise<unknown>) => {
+      const { backend } = await openText(text);
+      const begin = performance.now();
+      await read(backend);
+      return performance.now() - begin;
+    };
+    const goodMs = await timed(good, (backend) => backend.listServices());
+    const wrongMs = await timed(`${good}\n    - { <<: *ue, host: a }`, (backend) =>
+      expect(backend.listServices()).rejects.toThrow(/services.yaml:1504:13: /),
+    );
+    expect(wrongMs / goodMs).toBeLessThan(10);
   });
 
   // Near the end of the stack V8 may end the process, as it cannot compile a regular expression there.
