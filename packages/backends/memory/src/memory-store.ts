@@ -129,7 +129,10 @@ export class MemoryStore {
     return stored;
   }
 
-  #tidy({ name, entries, listeners }: StoredService): void {
+  #tidy(stored: StoredService): void {
+    const { name, entries, listeners } = stored;
+    // A subscriber that was just told may have ended, and put another in its place.
+    if (this.#services.get(name) !== stored) return;
     if (entries.size === 0 && listeners.size === 0) this.#services.delete(name);
   }
 }

@@ -72,6 +72,18 @@ describe('MemoryStore', () => {
     expect(logged).toHaveBeenCalledOnce();
   });
 
+  it('keeps what a subscriber writes that ends as the last record goes', () => {
+    const store = new MemoryStore();
+    const next = { ...orders, id: 'o2' };
+    store.write('orders', 'o1', orders);
+    const stop = store.subscribe('orders', () => {
+      stop();
+      store.write('orders', 'o2', next);
+    });
+    store.delete('orders', 'o1');
+    expect(store.read('orders').instances).toEqual([next]);
+  });
+
   it('shows a lease that is told of its loss what took its place', () => {
     const store = new MemoryStore();
     const next = { ...orders, port: 81 };
