@@ -84,7 +84,8 @@ function parseYaml(file: string, text: string, format: 'JSON' | 'YAML'): ParsedF
     ]);
   }
   const document = parseDocument(text, {
-    ...(format === 'JSON' ? { schema: 'json' } : { merge: true }),
+    // As JSON.parse() does it, of two with one name the last counts.
+    ...(format === 'JSON' ? { schema: 'json', uniqueKeys: false } : { merge: true }),
     lineCounter: lines,
     prettyErrors: false, // they quote the file, which may hold secrets
     logLevel: 'error',

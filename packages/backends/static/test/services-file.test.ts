@@ -91,6 +91,11 @@ describe('the place of a bad entry', () => {
     ).toMatch(/^services.yaml:6:16: "metadata.shard" is 3/);
   });
 
+  it('is told where JSON names something twice', async () => {
+    const twice = json.replace('"services"', '"x": 1, "x": 2, "services"');
+    expect(await placeIn(twice, 'services.json')).toMatch(/^services.json:4:30: "port" is "80a"/);
+  });
+
   it('is that of the entry when the field is missing', async () => {
     expect(await placeIn('services:\n  web.shop:\n    - host: a')).toMatch(
       /^services.yaml:3:7: "port" is missing/,
