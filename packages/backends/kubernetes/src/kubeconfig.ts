@@ -1,5 +1,7 @@
+import { existsSync } from 'node:fs';
 import { Agent, type OutgoingHttpHeaders } from 'node:http';
 import type { RequestOptions } from 'node:https';
+import { delimiter } from 'node:path';
 import { abortable, BackendUnavailableError, type Clock } from '@sd/core';
 import type { Access, AccessSource } from './access.ts';
 import { unavailable } from './kubernetes-errors.ts';
@@ -8,6 +10,10 @@ import { unavailable } from './kubernetes-errors.ts';
 interface KubeConfig {
   loadFromFile(file: string): void;
   loadFromDefault(): void;
+  loadFromOptions(options: KubeConfigParts): void;
+  getClusters(): readonly unknown[];
+  getUsers(): readonly unknown[];
+  getContexts(): readonly unknown[];
   setCurrentContext(context: string): void;
   getCurrentCluster(): {
     readonly server: string;
@@ -17,6 +23,13 @@ interface KubeConfig {
   getContextObject(name: string): { readonly namespace?: string } | null;
   getCurrentContext(): string;
   applyToHTTPSOptions(options: RequestOptions): Promise<void>;
+}
+
+interface KubeConfigParts {
+  readonly clusters: readonly unknown[];
+  readonly users: readonly unknown[];
+  readonly contexts: readonly unknown[];
+  readonly currentContext: string | undefined;
 }
 
 export interface Patience {
@@ -38,8 +51,9 @@ export function kubeconfigSource(
   let underWay: Promise<Access> | undefined;
   const load = async (): Promise<KubeConfig> => {
     const config = await newKubeConfig();
-    if (file === undefined) config.loadFromDefault();
-    else config.loadFromFile(file);
+    const files = file === undefined ? filesOfEnvironment() : [file];
+    if (files.length === 0) config.loadFromDefault();
+    else config.loadFromOptions(merged(await Promise.all(files.map(loadFile))));
     if (context !== undefined) config.setCurrentContext(context);
     return config;
   };
@@ -54,6 +68,31 @@ export function kubeconfigSource(
       if (cause instanceof BackendUnavailableError) throw cause;
       throw unavailable(`the kubeconfig cannot be used: ${describe(cause)}`);
     }
+  };
+}
+
+/** Of those in `$KUBECONFIG`, `kubectl` passes over what is not there. */
+function filesOfEnvironment(): readonly string[] {
+  const { KUBECONFIG = '' } = process.env;
+  return KUBECONFIG.split(delimiter).filter((file) => file !== '' && existsSync(file));
+}
+
+async function loadFile(file: string): Promise<KubeConfig> {
+  const config = await newKubeConfig();
+  config.loadFromFile(file);
+  return config;
+}
+
+/**
+ * What the first file says counts, as for `kubectl`: the client itself takes the current context of the last one, which
+ * may be another cluster, and refuses names that are in several. It looks names up from the beginning.
+ */
+function merged(files: readonly KubeConfig[]): KubeConfigParts {
+  return {
+    clusters: files.flatMap((config) => config.getClusters()),
+    users: files.flatMap((config) => config.getUsers()),
+    contexts: files.flatMap((config) => config.getContexts()),
+    currentContext: files.map((config) => config.getCurrentContext()).find(Boolean),
   };
 }
 

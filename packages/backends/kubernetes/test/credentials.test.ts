@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { inspect, promisify } from 'node:util';
@@ -259,12 +259,12 @@ describe('a kubeconfig', { timeout: 30_000 }, () => {
     readonly 'client-key'?: string;
   }
 
-  function kubeconfig({ api, certificates }: Secured, user: User): string {
+  function kubeconfig({ api, certificates }: Secured, user: User, { current = 'main' } = {}): string {
     const file = join(folder(), 'config');
     writeFileSync(
       file,
       JSON.stringify({
-        'current-context': 'main',
+        'current-context': current,
         clusters: [
           {
             name: 'test',
@@ -352,6 +352,21 @@ describe('a kubeconfig', { timeout: 30_000 }, () => {
     vi.stubEnv('KUBERNETES_SERVICE_HOST', undefined);
     onTestFinished(() => void vi.unstubAllEnvs());
     expect(hosts(await openBackend({ namespace: undefined }).getInstances('web'))).toEqual(two);
+  });
+
+  it('that is several files of KUBECONFIG is what the first of them says, and one that is not there says nothing', async () => {
+    const [first, second] = [await openSecured(), await openSecured()];
+    second.api.apply('demo', slice(2));
+    const files = [
+      '/nowhere/config',
+      kubeconfig(first, { token: 'readertoken' }),
+      kubeconfig(second, { token: 'nobodytoken' }, { current: 'other' }),
+    ];
+    vi.stubEnv('KUBECONFIG', files.join(delimiter));
+    vi.stubEnv('KUBERNETES_SERVICE_HOST', undefined);
+    onTestFinished(() => void vi.unstubAllEnvs());
+    expect(hosts(await openBackend({ namespace: undefined }).getInstances('web'))).toEqual(two);
+    expect(second.api.requests).toEqual([]);
   });
 
   it('with a client certificate', async () => {
