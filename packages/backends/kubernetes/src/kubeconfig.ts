@@ -104,7 +104,9 @@ async function read(config: KubeConfig, timeoutMs: number): Promise<Access> {
     throw unavailable(`there is no kubeconfig, or its server ${cluster.server} speaks no TLS`);
   }
   // After it the agent of a proxy gives up a connection that is not there: it does not know the signal of the request.
-  const options: RequestOptions = { timeout: timeoutMs };
+  // That of a SOCKS proxy would also end each watch that is silent for so long, and has a limit of its own.
+  const options: RequestOptions =
+    cluster.proxyUrl?.startsWith('socks') === true ? {} : { timeout: timeoutMs };
   await config.applyToHTTPSOptions(options);
   const { ca, cert, key, servername, rejectUnauthorized, auth, agent } = options;
   const namespace = config.getContextObject(name)?.namespace;

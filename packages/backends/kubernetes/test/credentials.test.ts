@@ -14,6 +14,7 @@ import { makeCertificates, type Certificates } from '../../../../tools/servers/c
 import type { KubernetesApi } from '../../../../tools/servers/index.ts';
 import { CachedAccess } from '../src/access.ts';
 import { hosts, openApi, openBackend, openView, openWatch, reader, slice } from './open-backend.ts';
+import { openSocksProxy } from './socks-proxy.ts';
 
 function folder(): string {
   const made = mkdtempSync(join(tmpdir(), 'sd-kubernetes-'));
@@ -259,7 +260,11 @@ describe('a kubeconfig', { timeout: 30_000 }, () => {
     readonly 'client-key'?: string;
   }
 
-  function kubeconfig({ api, certificates }: Secured, user: User, { current = 'main' } = {}): string {
+  function kubeconfig(
+    { api, certificates }: Secured,
+    user: User,
+    { current = 'main', proxy = '' } = {},
+  ): string {
     const file = join(folder(), 'config');
     writeFileSync(
       file,
@@ -271,6 +276,7 @@ describe('a kubeconfig', { timeout: 30_000 }, () => {
             cluster: {
               server: api.url,
               'certificate-authority-data': Buffer.from(certificates.ca).toString('base64'),
+              ...(proxy === '' ? {} : { 'proxy-url': proxy }),
             },
           },
         ],
@@ -319,6 +325,17 @@ describe('a kubeconfig', { timeout: 30_000 }, () => {
     const found = backend.getInstances('web').catch((error: unknown) => String(error));
     expect(await Promise.race([found, sleep(10_000, 'it waits')])).toMatch(/did not answer within 500 ms/);
     await eventually(() => expect(open.size).toBe(0), { timeoutMs: 5_000 });
+  });
+
+  it('with a SOCKS proxy leaves a watch alone that is silent for longer than timeoutMs', async () => {
+    await import('@kubernetes/client-node'); // which may take longer itself
+    const secured = await openSecured();
+    const proxy = await openSocksProxy(secured.api.port);
+    const file = kubeconfig(secured, { token: 'readertoken' }, { proxy });
+    const watch = await openWatch(openBackend({ kubeconfig: { file }, timeoutMs: 500 }));
+    await sleep(2_000);
+    expect(watch.end).toBeUndefined();
+    expect(secured.api.requests.map(({ verb }) => verb)).toEqual(['list', 'watch']);
   });
 
   it('that there is not, as far as the client can tell, is said to be missing', async () => {
