@@ -1,4 +1,9 @@
-import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
+import {
+  Agent as HttpAgent,
+  request as httpRequest,
+  type ClientRequest,
+  type IncomingMessage,
+} from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
@@ -154,16 +159,16 @@ export class ApiClient {
         ...headers,
       },
     };
-    const request = (isHttps ? httpsRequest : httpRequest)(
-      new URL(`${path}?${query.toString()}`, server),
-      options,
-    );
+    let request: ClientRequest | undefined;
+    // A token that no header can have, or a key of another certificate, throws here.
     const response = new Promise<IncomingMessage>((resolve, reject) => {
+      const url = new URL(`${path}?${query.toString()}`, server);
+      request = (isHttps ? httpsRequest : httpRequest)(url, options);
       request.on('response', resolve);
       request.on('error', reject);
+      request.end();
     });
-    request.end();
-    return { response, isReused: () => request.reusedSocket };
+    return { response, isReused: () => request?.reusedSocket === true };
   }
 
   async #pause({ signal, service }: ApiRequest): Promise<void> {

@@ -195,6 +195,15 @@ describe('TLS', () => {
     expect(api.requests[0]?.authorization).toBeUndefined();
   });
 
+  it('with the key of another certificate, as while both are replaced, is an error of the backend', async () => {
+    const { api, certificates, files } = await openSecured();
+    const other = readFileSync(makeCertificates(folder()).files.key, 'utf8');
+    const backend = openBackend({ url: api.url, ca: certificates.ca, cert: files.cert, key: other });
+    await expect(backend.getInstances('web')).rejects.toThrow(BackendUnavailableError);
+    const watch = backend.watch('web', { signal: new AbortController().signal });
+    await expect(watch.next()).rejects.toThrow(BackendUnavailableError);
+  });
+
   it('of another authority, or none that is known, is refused', async () => {
     const { api } = await openSecured();
     const { ca } = makeCertificates(folder());
