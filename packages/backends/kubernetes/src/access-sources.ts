@@ -1,13 +1,10 @@
-import { readFile } from 'node:fs/promises';
 import { isIPv6 } from 'node:net';
 import { join } from 'node:path';
 import type { Access, AccessSource } from './access.ts';
+import { authorization, read, readToken, usualFolder } from './credential-files.ts';
 import { kubeconfigSource, type Patience } from './kubeconfig.ts';
 import { unavailable } from './kubernetes-errors.ts';
 import type { KubernetesAccessOptions } from './kubernetes-options.ts';
-
-/** Where the kubelet puts the files of a pod's service account. */
-const usualFolder = '/var/run/secrets/kubernetes.io/serviceaccount';
 
 export function accessSource(options: KubernetesAccessOptions, patience: Patience): AccessSource {
   if (options.url !== undefined) return givenSource(options);
@@ -47,24 +44,4 @@ function inClusterSource(folder = usualFolder): AccessSource {
       ...(namespace === '' ? {} : { namespace: namespace.trim() }),
     };
   };
-}
-
-function authorization(token: string | undefined): Record<string, string> {
-  return token === undefined ? {} : { Authorization: `Bearer ${token}` };
-}
-
-async function readToken(file: string): Promise<string> {
-  const token = (await read(file)).trim();
-  if (!/^[\x21-\x7e]+$/.test(token)) throw unavailable(`there is no token in ${file}`);
-  return token;
-}
-
-async function read(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (cause) {
-    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown';
-    const hint = file.startsWith(usualFolder) ? '; is automountServiceAccountToken off?' : '';
-    throw unavailable(`cannot read ${file} (${code})${hint}`, { cause });
-  }
 }

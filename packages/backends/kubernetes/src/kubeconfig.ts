@@ -1,9 +1,13 @@
 import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { Agent, type OutgoingHttpHeaders } from 'node:http';
 import type { RequestOptions } from 'node:https';
-import { delimiter } from 'node:path';
+import { homedir } from 'node:os';
+import { delimiter, dirname, join, resolve } from 'node:path';
 import { abortable, BackendUnavailableError, type Clock } from '@sd/core';
 import type { Access, AccessSource } from './access.ts';
+import { authorization, readToken } from './credential-files.ts';
+import { fields } from './endpoint-slice.ts';
 import { unavailable } from './kubernetes-errors.ts';
 
 /** The part of `KubeConfig` that is used. */
@@ -12,7 +16,8 @@ interface KubeConfig {
   loadFromDefault(): void;
   loadFromOptions(options: KubeConfigParts): void;
   getClusters(): readonly unknown[];
-  getUsers(): readonly unknown[];
+  getUsers(): readonly User[];
+  getCurrentUser(): User | null;
   getContexts(): readonly unknown[];
   setCurrentContext(context: string): void;
   getCurrentCluster(): {
@@ -27,9 +32,15 @@ interface KubeConfig {
 
 interface KubeConfigParts {
   readonly clusters: readonly unknown[];
-  readonly users: readonly unknown[];
+  readonly users: readonly User[];
   readonly contexts: readonly unknown[];
   readonly currentContext: string | undefined;
+}
+
+interface User {
+  readonly name: string;
+  /** The client does not know it. */
+  readonly tokenFile?: string;
 }
 
 export interface Patience {
@@ -50,8 +61,9 @@ export function kubeconfigSource(
   let loaded: Promise<KubeConfig> | undefined;
   let underWay: Promise<Access> | undefined;
   const load = async (): Promise<KubeConfig> => {
-    const config = await newKubeConfig();
-    const files = file === undefined ? filesOfEnvironment() : [file];
+    const { KubeConfig } = await loadClient();
+    const config: KubeConfig = new KubeConfig();
+    const files = file === undefined ? usualFiles() : [file];
     if (files.length === 0) config.loadFromDefault();
     else config.loadFromOptions(merged(await Promise.all(files.map(loadFile))));
     if (context !== undefined) config.setCurrentContext(context);
@@ -71,28 +83,41 @@ export function kubeconfigSource(
   };
 }
 
-/** Of those in `$KUBECONFIG`, `kubectl` passes over what is not there. */
-function filesOfEnvironment(): readonly string[] {
+/** Those that are there, as `kubectl` has it. */
+function usualFiles(): readonly string[] {
   const { KUBECONFIG = '' } = process.env;
-  return KUBECONFIG.split(delimiter).filter((file) => file !== '' && existsSync(file));
+  const files = KUBECONFIG === '' ? [join(homedir(), '.kube', 'config')] : KUBECONFIG.split(delimiter);
+  return files.filter((file) => file !== '' && existsSync(file));
 }
 
-async function loadFile(file: string): Promise<KubeConfig> {
-  const config = await newKubeConfig();
+async function loadFile(file: string): Promise<KubeConfigParts> {
+  const { KubeConfig, loadYaml } = await loadClient();
+  const config: KubeConfig = new KubeConfig();
   config.loadFromFile(file);
-  return config;
+  const { users } = fields(loadYaml(await readFile(file, 'utf8')));
+  const told: readonly unknown[] = Array.isArray(users) ? users : [];
+  const tokenFiles = new Map(told.map((each) => [fields(each).name, fields(fields(each).user).tokenFile]));
+  return {
+    clusters: config.getClusters(),
+    users: config.getUsers().map((user) => {
+      const tokenFile = tokenFiles.get(user.name);
+      return typeof tokenFile === 'string' ? { ...user, tokenFile: resolve(dirname(file), tokenFile) } : user;
+    }),
+    contexts: config.getContexts(),
+    currentContext: config.getCurrentContext(),
+  };
 }
 
 /**
  * What the first file says counts, as for `kubectl`: the client itself takes the current context of the last one, which
  * may be another cluster, and refuses names that are in several. It looks names up from the beginning.
  */
-function merged(files: readonly KubeConfig[]): KubeConfigParts {
+function merged(files: readonly KubeConfigParts[]): KubeConfigParts {
   return {
-    clusters: files.flatMap((config) => config.getClusters()),
-    users: files.flatMap((config) => config.getUsers()),
-    contexts: files.flatMap((config) => config.getContexts()),
-    currentContext: files.map((config) => config.getCurrentContext()).find(Boolean),
+    clusters: files.flatMap(({ clusters }) => clusters),
+    users: files.flatMap(({ users }) => users),
+    contexts: files.flatMap(({ contexts }) => contexts),
+    currentContext: files.map(({ currentContext }) => currentContext).find(Boolean),
   };
 }
 
@@ -110,9 +135,11 @@ async function read(config: KubeConfig, timeoutMs: number): Promise<Access> {
   await config.applyToHTTPSOptions(options);
   const { ca, cert, key, servername, rejectUnauthorized, auth, agent } = options;
   const namespace = config.getContextObject(name)?.namespace;
+  const tokenFile = config.getCurrentUser()?.tokenFile;
+  const told = tokenFile === undefined ? {} : authorization(await readToken(tokenFile));
   return {
     server: new URL(cluster.server),
-    headers: { ...plain(options.headers), ...basic(auth) },
+    headers: { ...plain(options.headers), ...basic(auth), ...told },
     tls: {
       ...(isPem(ca) ? { ca } : {}),
       ...(isPem(cert) ? { cert } : {}),
@@ -125,10 +152,9 @@ async function read(config: KubeConfig, timeoutMs: number): Promise<Access> {
   };
 }
 
-async function newKubeConfig(): Promise<KubeConfig> {
+async function loadClient() {
   try {
-    const { KubeConfig } = await import('@kubernetes/client-node');
-    return new KubeConfig();
+    return await import('@kubernetes/client-node');
   } catch (cause) {
     throw unavailable(
       'reading a kubeconfig takes the package @kubernetes/client-node: npm install @kubernetes/client-node',

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { inspect, promisify } from 'node:util';
@@ -264,6 +264,7 @@ describe('in a pod', () => {
 describe('a kubeconfig', { timeout: 30_000 }, () => {
   interface User {
     readonly token?: string;
+    readonly tokenFile?: string;
     readonly exec?: unknown;
     readonly 'client-certificate'?: string;
     readonly 'client-key'?: string;
@@ -378,6 +379,21 @@ describe('a kubeconfig', { timeout: 30_000 }, () => {
     vi.stubEnv('KUBERNETES_SERVICE_HOST', undefined);
     onTestFinished(() => void vi.unstubAllEnvs());
     expect(hosts(await openBackend({ namespace: undefined }).getInstances('web'))).toEqual(two);
+  });
+
+  it('with a file for the token, which is read again when it is refused', async () => {
+    const secured = await openSecured();
+    const file = kubeconfig(secured, { tokenFile: 'token' });
+    const tokenFile = join(dirname(file), 'token');
+    writeFileSync(tokenFile, 'readertoken\n');
+    const backend = openBackend({ kubeconfig: { file } });
+    expect(hosts(await backend.getInstances('web'))).toEqual(two);
+
+    secured.api.tokens.delete('readertoken');
+    secured.api.tokens.set('rotated', 'reader');
+    writeFileSync(tokenFile, 'rotated\n');
+
+    expect(hosts(await backend.getInstances('web'))).toEqual(two);
   });
 
   it('that is several files of KUBECONFIG is what the first of them says, and one that is not there says nothing', async () => {
