@@ -9,6 +9,7 @@ import type { Access, AccessSource } from './access.ts';
 import { authorization, readToken } from './credential-files.ts';
 import { fields } from './endpoint-slice.ts';
 import { unavailable } from './kubernetes-errors.ts';
+import { keepsSecrets } from './kubernetes-options.ts';
 
 /** The part of `KubeConfig` that is used. */
 interface KubeConfig {
@@ -137,9 +138,15 @@ async function read(config: KubeConfig, timeoutMs: number): Promise<Access> {
   const namespace = config.getContextObject(name)?.namespace;
   const tokenFile = config.getCurrentUser()?.tokenFile;
   const told = tokenFile === undefined ? {} : authorization(await readToken(tokenFile));
+  const headers: Record<string, string> = { ...plain(options.headers), ...basic(auth), ...told };
+  if (headers.Authorization !== undefined && !keepsSecrets(cluster.server)) {
+    throw unavailable(
+      `what the kubeconfig has for ${cluster.server} is not sent in the clear; it takes https`,
+    );
+  }
   return {
     server: new URL(cluster.server),
-    headers: { ...plain(options.headers), ...basic(auth), ...told },
+    headers,
     tls: {
       ...(isPem(ca) ? { ca } : {}),
       ...(isPem(cert) ? { cert } : {}),

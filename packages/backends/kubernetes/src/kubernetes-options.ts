@@ -163,7 +163,7 @@ function isServerUrl(value: string): boolean {
   return username === '' && password === '';
 }
 
-function keepsSecrets(value: string): boolean {
+export function keepsSecrets(value: string): boolean {
   if (!URL.canParse(value)) return true; // that is a mistake of its own
   const { protocol, hostname } = new URL(value);
   return protocol === 'https:' || /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname);

@@ -362,6 +362,21 @@ describe('a kubeconfig', { timeout: 30_000 }, () => {
     );
   });
 
+  it('with a token for a server of another host that speaks no TLS sends none', async () => {
+    const file = join(folder(), 'config');
+    const cluster = { server: 'http://192.0.2.1:8080', 'insecure-skip-tls-verify': true };
+    const config = {
+      'current-context': 'main',
+      clusters: [{ name: 'test', cluster }],
+      users: [{ name: 'me', user: { token: 's3cr3t' } }],
+      contexts: [{ name: 'main', context: { cluster: 'test', user: 'me' } }],
+    };
+    writeFileSync(file, JSON.stringify(config));
+    await expect(openBackend({ kubeconfig: { file } }).getInstances('web')).rejects.toThrow(
+      'what the kubeconfig has for http://192.0.2.1:8080 is not sent in the clear; it takes https',
+    );
+  });
+
   it('with a token, and the namespace of its context', async () => {
     const secured = await openSecured();
     secured.api.apply('shop', slice(2));
