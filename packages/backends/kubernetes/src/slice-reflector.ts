@@ -140,6 +140,7 @@ export class SliceReflector {
 
   async #watch(): Promise<WatchEnd> {
     const { api, clock, rng } = this.#options;
+    this.#over.signal.throwIfAborted(); // it may have aborted in the moment between an answer and here
     const part = new AbortController();
     const timer = clock.setTimer(() => part.abort(), this.#relistAt - clock.monotonic());
     const forget = onAbort(this.#over.signal, () => {

@@ -1,8 +1,9 @@
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { AccessDeniedError, BackendUnavailableError, ManualClock, sleep, systemClock } from '@sd/core';
 import { eventually, FaultProxy } from '@sd/testkit';
 import { KubernetesServer, type KubernetesApi } from '../../../../tools/servers/index.ts';
 import type { KubernetesBackend } from '../src/index.ts';
+import { SliceStore } from '../src/slice-store.ts';
 import { endpoint, hosts, openApi, openBackend, openView, openWatch, reader, slice } from './open-backend.ts';
 
 const soon = { timeoutMs: 5_000 };
@@ -142,6 +143,23 @@ describe('a watch that ends', () => {
     expect(web.snapshots).toHaveLength(1);
     expect(other.snapshots).toHaveLength(2);
     expect(counts(api, 'list')).toBe(2);
+  });
+
+  it('is not taken up when nobody watches any more by the time that the server has shown its revision', async () => {
+    const api = await openApi();
+    const watch = await openWatch(openBackend({ url: api.url, ...reader }));
+    await eventually(() => expect(api.watches).toBe(1));
+    const stop = vi.spyOn(SliceStore.prototype, 'knowsNoneOf').mockImplementation(() => {
+      watch.stop();
+      return false;
+    });
+    onTestFinished(() => stop.mockRestore());
+
+    api.endWatches();
+    await eventually(() => expect(stop).toHaveBeenCalled(), soon);
+
+    await passing(100);
+    expect(counts(api, 'watch')).toBe(1);
   });
 
   it('with another error than that fails', async () => {
