@@ -112,7 +112,7 @@ export class SliceReflector {
           const { version, slices } = await sampleSlices(api, this.#scope, signal);
           this.#assertContinues(version);
           // A store that has lost its data counts its revisions anew, and may be beyond ours by now.
-          if (this.#store.knowsNoneOf(slices)) break;
+          if (this.#store.knowsNoneOf(slices) || this.#store.missed(slices, this.#version)) break;
         }
         await this.#pause();
       }

@@ -1,4 +1,5 @@
 import { keyOf, type EndpointSlice } from './endpoint-slice.ts';
+import { isOlder } from './resource-version.ts';
 
 /** The slices of a scope, as they were listed and have changed since, by the service that they belong to. */
 export class SliceStore {
@@ -15,6 +16,11 @@ export class SliceStore {
     return (
       this.#slices.size > 0 && !slices.some((slice) => this.#slices.get(keyOf(slice))?.uid === slice.uid)
     );
+  }
+
+  /** Whether something is among these that was there by `version`, where nothing is known. */
+  missed(slices: readonly EndpointSlice[], version: string): boolean {
+    return this.#slices.size === 0 && slices.some((slice) => !isOlder(version, slice.version));
   }
 
   /** @returns the services that are concerned: two when it was given another label */

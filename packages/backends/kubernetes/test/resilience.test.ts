@@ -230,6 +230,19 @@ describe('revisions', () => {
     },
   );
 
+  it('of a store that has lost its data are found out, and all is listed, also where nothing was known', async () => {
+    const api = await openApi();
+    api.store.skip(5);
+    const watch = await openWatch(openBackend({ url: api.url, ...reader }));
+    await eventually(() => expect(api.watches).toBe(1));
+
+    api.cutWatches();
+    api.store.restore();
+    for (let n = 1; n <= 10; n += 1) api.apply('demo', slice(n));
+
+    await watch.next(({ length }) => length === 20, soon);
+  });
+
   it('of a list that has nothing of what was known end the watches', async () => {
     const api = await openApi();
     for (let n = 1; n <= 5; n += 1) api.apply('demo', slice(n));
