@@ -114,10 +114,12 @@ export class ApiClient {
       await this.#pause(request);
       const access = await abortable(source.get(), signal);
       const response = await this.#send(request, access);
-      const { statusCode: status = 0 } = response;
+      const { statusCode: status = 0, socket } = response;
       if (status === 200) return { response, access };
       const body = await readBody(response, 65_536).catch(() => '');
       signal.throwIfAborted();
+      // Behind a balancer another server may be well, and this connection would lead to the same one for ever.
+      if (status >= 500) socket.destroy();
       if (this.#wantsPause(response) && isFirst) continue;
       if (status === 401 && isFirst) {
         const { headers, tls } = await abortable(source.renew(access), signal);

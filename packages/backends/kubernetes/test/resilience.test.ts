@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect, createServer, type AddressInfo } from 'node:net';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { AccessDeniedError, BackendUnavailableError, ManualClock, sleep, systemClock } from '@sd/core';
 import { eventually, FaultProxy } from '@sd/testkit';
@@ -367,6 +369,18 @@ describe('an API server', () => {
     await view.shows(({ length }) => length === 2, 5_000);
   });
 
+  it.each([500, 503] as const)(
+    'that answers %d is left for another one behind its balancer',
+    async (status) => {
+      const [bad, good] = [await openApi(), await openApi()];
+      const balancer = await openBalancer([bad.port, good.port]);
+      const backend = openBackend({ url: balancer, ...reader, rng: () => 0 });
+      bad.faults = { status };
+      await expect(backend.getInstances('web')).rejects.toThrow(`answered ${status}`);
+      expect(await backend.getInstances('web')).toEqual([]);
+    },
+  );
+
   it('that has too many requests is left alone for as long as it says, by all', async () => {
     const api = await openApi();
     const backend = openBackend({ url: api.url, ...reader, timeoutMs: 5_000, rng: () => 0 });
@@ -423,6 +437,24 @@ describe('an API server', () => {
     expect((await services).length).toBeGreaterThanOrEqual(1_201);
   });
 });
+
+/** Each connection is to the next of these ports. */
+async function openBalancer(ports: readonly number[]): Promise<string> {
+  let connections = 0;
+  const balancer = createServer((socket) => {
+    const server = connect(ports[connections++ % ports.length] ?? 0, '127.0.0.1');
+    for (const [one, other] of [
+      [socket, server],
+      [server, socket],
+    ] as const) {
+      one.on('error', () => undefined).on('close', () => other.destroy());
+      one.pipe(other);
+    }
+  }).listen(0, '127.0.0.1');
+  onTestFinished(() => void balancer.close());
+  await once(balancer, 'listening');
+  return `http://127.0.0.1:${(balancer.address() as AddressInfo).port}`;
+}
 
 describe('after a failure', () => {
   /** Whose pauses are the longest there are, on a clock that stands. */
