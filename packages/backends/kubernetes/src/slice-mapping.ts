@@ -9,7 +9,7 @@ import {
 } from '@sd/core';
 import { fields, type EndpointSlice } from './endpoint-slice.ts';
 import { isOlder } from './resource-version.ts';
-import { isText, readProfile, textRule, type SliceProfile } from './slice-profile.ts';
+import { isText, readProfile, textRule, worstPortRank, type SliceProfile } from './slice-profile.ts';
 
 export type Family = 'IPv4' | 'IPv6';
 
@@ -43,11 +43,6 @@ export class SliceMapping {
 
   constructor(options: SliceMappingOptions) {
     this.#options = options;
-  }
-
-  /** The one that is served, if that does not depend on what there is. */
-  get family(): Family | undefined {
-    return this.#options.family;
   }
 
   /** @param before an earlier state of the slice: endpoints that are the same are not read again */
@@ -89,20 +84,30 @@ export class SliceMapping {
   }
 
   /**
+   * Of the slices of a service those with the lowest are served. Of a dual stack, which has slices of each family, that is
+   * one; and pods that lack the port which others are called by, and are in a slice of their own, are not called by
+   * another of their ports, which is for something else. Infinity: nobody is there.
+   */
+  rank({ slice, profile, endpoints }: MappedSlice): number {
+    if (profile === undefined || endpoints.size === 0) return Infinity;
+    const { family } = this.#options;
+    if (slice.addressType === (family ?? 'IPv4')) return profile.portRank;
+    return family === undefined ? worstPortRank + 1 + profile.portRank : Infinity;
+  }
+
+  /**
    * All slices of a service as one. While endpoints move from one slice to another they are in both, and what the newer
-   * one says counts. Of a dual stack, which has slices of each family, one is served.
+   * one says counts.
    */
   merge(slices: Iterable<MappedSlice>): MergedSlices {
-    const all = [...slices];
-    const isThere = ({ slice, endpoints }: MappedSlice): boolean =>
-      slice.addressType === 'IPv4' && endpoints.size > 0;
-    const family = this.#options.family ?? (all.some(isThere) ? 'IPv4' : 'IPv6');
+    const there = [...slices].filter((each) => this.rank(each) < Infinity);
+    const rank = there.reduce((lowest, each) => Math.min(lowest, this.rank(each)), Infinity);
     const byAddress = new Map<string, Claim>();
     const contested = new Map<string, [Claim, ...Claim[]]>();
-    for (const { slice, endpoints } of all) {
-      if (slice.addressType !== family) continue;
-      const { version } = slice;
-      for (const { place, instance, target } of endpoints.values()) {
+    for (const each of there) {
+      if (this.rank(each) > rank) continue;
+      const { version } = each.slice;
+      for (const { place, instance, target } of each.endpoints.values()) {
         const claim = { instance, target, version };
         const other = byAddress.get(place);
         if (other === undefined) byAddress.set(place, claim);
@@ -111,13 +116,14 @@ export class SliceMapping {
     }
     for (const [place, claims] of contested) byAddress.set(place, holder(claims));
     const { instances, isPlain } = distinct(byAddress.values());
-    return { family, instances, isPlain: isPlain && contested.size === 0 };
+    return { rank, instances, isPlain: isPlain && contested.size === 0 };
   }
 }
 
 /** The instances of a service. */
 export interface MergedSlices {
-  readonly family: Family;
+  /** Of the slices that are served. */
+  readonly rank: number;
   readonly instances: readonly ServiceInstance[];
   /** Each endpoint is in one slice alone, and each id belongs to one endpoint. */
   readonly isPlain: boolean;
@@ -156,7 +162,7 @@ function isLeaving(
 }
 
 /** A pod that was made anew under its old name may be there twice for a moment: the newer one has the name. */
-function distinct(claims: Iterable<Claim>): Omit<MergedSlices, 'family'> {
+function distinct(claims: Iterable<Claim>): Omit<MergedSlices, 'rank'> {
   const byId = new Map<string, Claim>();
   let isPlain = true;
   for (const claim of claims) {

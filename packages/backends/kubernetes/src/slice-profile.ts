@@ -4,6 +4,8 @@ import { fields } from './endpoint-slice.ts';
 /** What a slice says of all its endpoints. */
 export interface SliceProfile {
   readonly port: number;
+  /** How far down the list of what is usually called the port is; 0 where it was wanted. */
+  readonly portRank: number;
   readonly protocol: string;
   readonly version: string | undefined;
   readonly region: string | undefined;
@@ -50,10 +52,8 @@ export function readProfile(slice: EndpointSlice, wanted: string | number | unde
   const ports = slice.ports.map(parsePort).filter((port) => port !== undefined);
   const there = ports.map(({ name, port }) => `"${name}" ${port}`).join(', ');
   const isThere = (value: string): boolean => choosePort(ports, value) !== undefined;
-  const port = choosePort(
-    ports,
-    wanted ?? told('sd.io/port', own('port'), isThere, `one of the ports: ${there}`),
-  );
+  const name = wanted ?? told('sd.io/port', own('port'), isThere, `one of the ports: ${there}`);
+  const port = choosePort(ports, name);
   if (port === undefined) {
     const which = wanted === undefined ? 'no TCP port with a number' : `no port "${wanted}"`;
     return { problem: `it has ${which}${there === '' ? '' : `, but ${there}`}` };
@@ -65,6 +65,7 @@ export function readProfile(slice: EndpointSlice, wanted: string | number | unde
   const text = (key: string, value = labels[key]) => told(key, value, isText, textRule);
   const profile = {
     port: port.port,
+    portRank: name === undefined ? usualRank(port) : 0,
     protocol: told('sd.io/protocol', own('protocol'), isProtocol, 'a URL scheme') ?? protocolOf(port),
     version: text('sd.io/version', own('version')) ?? text('app.kubernetes.io/version'),
     region: text('topology.kubernetes.io/region'),
@@ -97,11 +98,16 @@ function choosePort(ports: readonly SlicePort[], wanted: string | number | undef
   if (wanted !== undefined)
     return ports.find(({ name, port }) => name === wanted || String(port) === String(wanted));
   const tcp = ports.filter(({ isTcp }) => isTcp);
-  return (
-    tcp.find(({ name }) => name === 'http') ??
-    tcp.find((port) => webProtocols.has(protocolOf(port, ''))) ??
-    tcp[0]
-  );
+  const best = Math.min(...tcp.map(usualRank));
+  return tcp.find((port) => usualRank(port) === best);
+}
+
+export const worstPortRank = 2;
+
+/** That called `http`, else one that speaks it or gRPC, else any. */
+function usualRank(port: SlicePort): number {
+  if (port.name === 'http') return 0;
+  return webProtocols.has(protocolOf(port, '')) ? 1 : worstPortRank;
 }
 
 const webProtocols = new Set(['http', 'https', 'grpc', 'grpcs', 'ws', 'wss']);

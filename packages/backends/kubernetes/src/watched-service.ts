@@ -1,6 +1,6 @@
 import type { ServiceInstance, WatchFeed } from '@sd/core';
 import type { EndpointSlice } from './endpoint-slice.ts';
-import type { Family, MappedEndpoint, MappedSlice, SliceMapping } from './slice-mapping.ts';
+import type { MappedEndpoint, MappedSlice, MergedSlices, SliceMapping } from './slice-mapping.ts';
 
 /** A slice that is different. It was not there before, or is not there any more, where it is undefined. */
 interface SliceChange {
@@ -61,72 +61,79 @@ export class WatchedService implements Iterable<ServiceInstance> {
   }
 
   #putIn(changes: readonly SliceChange[]): boolean {
-    const plain = this.#plain;
-    if (plain?.putIn(changes) !== true) return false;
-    if (this.#mapping.family !== undefined) return true;
-    // It may have been the last of its family, or the first of the one that is preferred.
-    if (plain.family === 'IPv4') return plain.instances.size > 0;
-    return changes.every(({ after }) => endpointsOf(after, 'IPv4').size === 0);
+    return this.#plain?.putIn(changes) === true;
   }
 
   #merge(): ReadonlyMap<string, ServiceInstance> {
-    const { family, instances, isPlain } = this.#mapping.merge(this.#mapped.values());
-    const byId = new Map(instances.map((instance) => [instance.id, instance]));
-    this.#plain = isPlain ? new PlainService(family, byId, this.#mapped.values()) : undefined;
+    const merged = this.#mapping.merge(this.#mapped.values());
+    const byId = new Map(merged.instances.map((instance) => [instance.id, instance]));
+    this.#plain = merged.isPlain
+      ? new PlainService(this.#mapping, merged, byId, this.#mapped.values())
+      : undefined;
     this.#instances = byId;
     return byId;
   }
 }
 
-/** Of one family, where no place and no id is claimed twice. */
+/** Of slices of one rank, where no place and no id is claimed twice. */
 class PlainService {
-  readonly family: Family;
-  readonly instances: Map<string, ServiceInstance>;
+  readonly #mapping: SliceMapping;
+  readonly #rank: number;
+  readonly #instances: Map<string, ServiceInstance>;
   readonly #places = new Set<string>();
 
-  constructor(family: Family, instances: Map<string, ServiceInstance>, slices: Iterable<MappedSlice>) {
-    this.family = family;
-    this.instances = instances;
+  constructor(
+    mapping: SliceMapping,
+    { rank }: MergedSlices,
+    instances: Map<string, ServiceInstance>,
+    slices: Iterable<MappedSlice>,
+  ) {
+    this.#mapping = mapping;
+    this.#rank = rank;
+    this.#instances = instances;
     for (const slice of slices)
-      for (const { place } of endpointsOf(slice, family).values()) this.#places.add(place);
+      for (const { place } of this.#endpointsOf(slice).values()) this.#places.add(place);
   }
 
   /** @returns false when it is plain no longer, and of no use */
   putIn(changes: readonly SliceChange[]): boolean {
+    if (changes.some(({ after }) => after !== undefined && this.#mapping.rank(after) < this.#rank))
+      return false;
     // Everything that is gone first: what moved to another slice is no second claim.
     for (const { before, after } of changes) this.#takeOut(before, after);
-    return changes.every(({ before, after }) => this.#add(before, after));
+    // When the last of its rank are gone, those of another one are served.
+    return changes.every(({ before, after }) => this.#add(before, after)) && this.#instances.size > 0;
   }
 
   #takeOut(before: MappedSlice | undefined, after: MappedSlice | undefined): void {
-    const next = endpointsOf(after, this.family);
-    for (const [address, endpoint] of endpointsOf(before, this.family)) {
+    const next = this.#endpointsOf(after);
+    for (const [address, endpoint] of this.#endpointsOf(before)) {
       if (isSameClaim(endpoint, next.get(address))) continue;
-      this.instances.delete(endpoint.instance.id);
+      this.#instances.delete(endpoint.instance.id);
       this.#places.delete(endpoint.place);
     }
   }
 
   #add(before: MappedSlice | undefined, after: MappedSlice | undefined): boolean {
-    const known = endpointsOf(before, this.family);
-    for (const [address, endpoint] of endpointsOf(after, this.family)) {
+    const known = this.#endpointsOf(before);
+    for (const [address, endpoint] of this.#endpointsOf(after)) {
       const { instance, place } = endpoint;
       const isNew = !isSameClaim(endpoint, known.get(address));
-      if (isNew && (this.instances.has(instance.id) || this.#places.has(place))) return false;
-      this.instances.set(instance.id, instance);
+      if (isNew && (this.#instances.has(instance.id) || this.#places.has(place))) return false;
+      this.#instances.set(instance.id, instance);
       this.#places.add(place);
     }
     return true;
+  }
+
+  #endpointsOf(slice: MappedSlice | undefined): Endpoints {
+    return slice !== undefined && this.#mapping.rank(slice) === this.#rank ? slice.endpoints : none;
   }
 }
 
 type Endpoints = ReadonlyMap<string, MappedEndpoint>;
 
 const none: Endpoints = new Map();
-
-function endpointsOf(slice: MappedSlice | undefined, family: Family): Endpoints {
-  return slice?.slice.addressType === family ? slice.endpoints : none;
-}
 
 function isSameClaim(one: MappedEndpoint, other: MappedEndpoint | undefined): boolean {
   return one.instance.id === other?.instance.id && one.place === other.place;

@@ -133,6 +133,15 @@ describe('port', () => {
     expect(instances.map(({ port }) => port)).toEqual([8080, 9999]);
   });
 
+  it('that pods in a slice of their own lack leaves nobody there: they are not called by another one', () => {
+    const metrics = port('metrics', 9090);
+    const { instances } = read([
+      { ports: [port('http', 8080), metrics] },
+      { name: 'web-2', endpoints: [pod('web-b', '10.0.0.2')], ports: [metrics] },
+    ]);
+    expect(ids(instances)).toEqual(['web-a-8080']);
+  });
+
   it.each([
     ['missing', null, 'it has no TCP port with a number'],
     ['for all', [{ port: null }], 'it has no TCP port with a number'],

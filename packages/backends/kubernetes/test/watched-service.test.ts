@@ -34,7 +34,7 @@ function randomSlice(rng: () => number, name: string, version: number, shape: Sh
       conditions: { ready: rng() < 0.5, terminating: rng() < 0.3 },
       ...(rng() < 0.8 ? { targetRef: { kind: 'Pod', name: `web-${some(shape.pods)}` } } : {}),
     })),
-    ports: [{ name: 'http', port: rng() < 0.9 ? 8080 : 9090 }],
+    ports: [{ name: rng() < 0.8 ? 'http' : 'metrics', port: rng() < 0.9 ? 8080 : 9090 }],
   });
   if (slice === undefined) throw new Error('this is no slice');
   return slice;
