@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import { DiscoveryError, globalLogger, onAbort, sleep } from '@sd/core';
 import { CircuitOpenError, type CircuitEntry } from '@sd/health';
 import type { Endpoint, EndpointSet, PickRequest } from '@sd/load-balancers';
@@ -100,6 +101,8 @@ class Call<T> implements PendingCall<T>, AttemptContext<T>, Alarm {
   #resolve: (value: T) => void = ignore;
   #reject: (error: unknown) => void = ignore;
   #forgetCaller: () => void = ignore;
+  /** Undefined where there is one attempt at most. */
+  #context: AsyncResource | undefined;
   /** Of a dispatched call that is traced. */
   #settled: (error?: unknown) => void = ignore;
   #breakerEntry: CircuitEntry = 0;
@@ -258,6 +261,7 @@ class Call<T> implements PendingCall<T>, AttemptContext<T>, Alarm {
   #begin(): void {
     const { target } = this;
     const { signal, filter } = this.#options;
+    if (this.#retries > 0) this.#context = new AsyncResource('sd:call');
     try {
       if (signal?.aborted === true && this.callTrace !== undefined) this.callTrace.isCancelled = true;
       signal?.throwIfAborted();
@@ -364,7 +368,9 @@ class Call<T> implements PendingCall<T>, AttemptContext<T>, Alarm {
     this.#running = this.#running === none ? [attempt] : [...this.#running, attempt];
     if (kind === 'hedge') this.#isHedged = true;
     else this.#planHedge(endpoint, now);
-    attempt.run();
+    // What begins it later, a timer or a connection, is shared, and would run it as somebody else's request.
+    if (kind === 'first' || this.#context === undefined) attempt.run();
+    else this.#context.runInAsyncScope(() => attempt.run());
     this.#arm(now);
   }
 
