@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import {
   abortable,
   BackendUnavailableError,
@@ -313,10 +314,14 @@ export class DiscoveryClient implements AsyncDisposable {
       return known;
     }
     this.#assertOpen();
-    const service = new TrackedService(validateServiceName(name), this.#serviceOptions);
-    this.#services.set(name, service);
-    this.#idleTimer ??= this.#clock.setTimer(this.#dropIdle, this.#idleMs);
-    return service;
+    validateServiceName(name);
+    // It outlives the request that happens to be the first, and must neither keep nor trace what is in its context.
+    return background.runInAsyncScope(() => {
+      const service = new TrackedService(name, this.#serviceOptions);
+      this.#services.set(name, service);
+      this.#idleTimer ??= this.#clock.setTimer(this.#dropIdle, this.#idleMs);
+      return service;
+    });
   }
 
   readonly #dropIdle = (): void => {
@@ -358,6 +363,9 @@ export class DiscoveryClient implements AsyncDisposable {
 }
 
 const noOptions: CallOptions = Object.freeze({});
+
+/** As it is when this is loaded: of no request. */
+const background = new AsyncResource('sd:discovery');
 
 /** Those that cannot have changed since they were checked: whoever calls often freezes them. */
 const checkedOptions = new WeakSet<CallOptions>();

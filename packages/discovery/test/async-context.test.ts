@@ -1,6 +1,6 @@
 import { sleep } from '@sd/core';
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { Attempt, CallHandler, OpenAttempt } from '../src/index.ts';
 import { hang, startClient } from './fixture.ts';
 
@@ -55,4 +55,18 @@ describe('work runs in the context of its call:', () => {
 
     expect(seen).toEqual(['mine', 'mine']);
   });
+});
+
+it('a service is watched in the context of nobody: that goes on when the first request has ended', async () => {
+  const { client, backend } = startClient();
+  const watch = vi.spyOn(backend, 'watch');
+  const seen: (string | undefined)[] = [];
+  watch.mockImplementation(async function* () {
+    seen.push(request.getStore());
+    yield [];
+  });
+
+  await request.run('the first', () => client.getInstances('orders'));
+
+  expect(seen).toEqual([undefined]);
 });
