@@ -55,13 +55,18 @@ function publish(app: FastifyInstance, service: ProvidedService, options: SdFast
   const { backend, selfCheck, registry: { logger = globalLogger } = {} } = options;
   if (!canRegister(backend)) throw readOnly(backend);
   const registry = new ServiceRegistry({ ...options.registry, backend });
-  app.addHook('onListen', async () => {
+  const register = async (): Promise<void> => {
     try {
       const registration = await registry.register({ ...leftOpen(app.server), ...service });
       publishChecks(registration);
     } catch (error) {
       if (!leaving) logger.error(`The app is not registered as "${service.service}"`, { error });
     }
+  };
+  // Fastify runs the next of these hooks when this one is done, which must not take until the store is there.
+  app.addHook('onListen', (done) => {
+    void register();
+    done();
   });
   let leaving = false;
   let endReports: (() => void) | undefined;

@@ -1,5 +1,5 @@
 import { ServiceClient } from '@sd/client';
-import { ClosedError } from '@sd/core';
+import { BackendUnavailableError, ClosedError } from '@sd/core';
 import { DiscoveryClient } from '@sd/discovery';
 import { SelfCheck } from '@sd/health';
 import { MemoryBackend, MemoryStore } from '@sd/memory';
@@ -7,7 +7,7 @@ import { eventually, silentLogger } from '@sd/testkit';
 import fastify from 'fastify';
 import { EventEmitter, once } from 'node:events';
 import { Agent, get } from 'node:http';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { sd, type SdFastifyOptions } from '../src/index.ts';
 
 function makeBackend(): MemoryBackend {
@@ -161,6 +161,18 @@ describe('an app', () => {
     const url = await app.listen({ port: 0, host: '127.0.0.1' });
     await eventually(() => expect(errors).toEqual(['The app is not registered as "orders"']));
     expect((await fetch(`${url}/orders/7`)).status).toBe(200);
+  });
+
+  it('does what else is to be done once it listens, also while the store is down', async () => {
+    const backend = makeBackend();
+    vi.spyOn(backend, 'register').mockRejectedValue(new BackendUnavailableError('memory', 'down'));
+    const app = makeApp({ backend, service: 'orders', registry: { logger: silentLogger } });
+    await app.after();
+    const done = new Promise<string>((resolve) => {
+      app.addHook('onListen', async () => resolve('done'));
+    });
+    await app.listen({ port: 0, host: '127.0.0.1' });
+    expect(await done).toBe('done');
   });
 
   it('shares nothing with another one in the process', async () => {
