@@ -9,6 +9,9 @@ export const catchableSignals = Object.keys(constants.signals).filter(
 /** Of all registries of this process: it must not end before the last of them has left. */
 let underWay = 0;
 
+/** Marks what listens for a registry, also one of another copy of this package: any other decides how the process ends. */
+const ours = Symbol.for('@sd/registry:shutdown');
+
 /**
  * On the first of these signals, shuts down and then lets the process die of that signal, as it would have without us.
  * A second signal kills at once. Where others listen to the signal as well, they decide how the process ends.
@@ -23,6 +26,7 @@ export function onShutdownSignal(
     for (const signal of signals) process.off(signal, handle);
   };
   const handle = (signal: NodeJS.Signals): void => {
+    const isLeftToOthers = process.listeners(signal).some((listener) => !(ours in listener));
     stopListening();
     const forget = ignoredByDefault() ? dieOfNext(signals) : () => undefined;
     underWay += 1;
@@ -32,10 +36,12 @@ export function onShutdownSignal(
       .finally(() => {
         underWay -= 1;
         forget();
-        if (underWay === 0 && process.listenerCount(signal) === 0) dieOf(signal);
+        if (underWay === 0 && !isLeftToOthers && process.listenerCount(signal) === 0) dieOf(signal);
       });
   };
-  for (const signal of signals) process.on(signal, handle);
+  Object.assign(handle, { [ours]: true });
+  // First, as those who listen once are gone from the list when it is their turn.
+  for (const signal of signals) process.prependListener(signal, handle);
   return stopListening;
 }
 
@@ -56,6 +62,6 @@ function dieOfNext(signals: readonly NodeJS.Signals[]): () => void {
     forget();
     if (process.listenerCount(signal) === 0) dieOf(signal);
   };
-  for (const signal of signals) process.on(signal, die);
+  for (const signal of signals) process.on(signal, Object.assign(die, { [ours]: true }));
   return forget;
 }

@@ -79,6 +79,15 @@ describe('a shutdown signal', () => {
     expect(program.printed).toEqual(['ready', 'heard', 'draining', 'released']);
   });
 
+  it('leaves it to those as well who listen once', options, async () => {
+    const program = await start(signalled, ['once', 'idle']);
+
+    program.child.kill('SIGTERM');
+
+    expect(await program.end()).toEqual({ code: 3, signal: null });
+    expect(program.printed).toEqual(['ready', 'draining', 'released']);
+  });
+
   it('lets nobody register any more', async () => {
     const heard = (): void => undefined;
     process.on('SIGUSR2', heard); // decides how this process ends

@@ -1,7 +1,7 @@
 /**
  * Registers, prints `ready`, and waits for a signal; prints each request that the store gets.
- * Arguments: `slow` makes draining take for ever, `listener` adds a signal listener of the program's own,
- * `idle` makes a second registry that has nothing to drain.
+ * Arguments: `slow` makes draining take for ever, `listener` adds a signal listener of the program's own, `once` one that
+ * listens once and takes longer than the draining, `idle` makes a second registry that has nothing to drain.
  */
 import { ServiceRegistry } from '../../src/index.ts';
 import { never, ScriptedBackend } from '../scripted-backend.ts';
@@ -12,6 +12,7 @@ const print = (what: string) => () => console.log(what);
 backend.onUpdate = ({ status }) => console.log(status);
 backend.onRelease = print('released');
 if (wishes.includes('listener')) process.on('SIGTERM', print('heard'));
+if (wishes.includes('once')) process.once('SIGTERM', () => setTimeout(() => process.exit(3), 1_000));
 
 const registry = new ServiceRegistry({
   backend,
