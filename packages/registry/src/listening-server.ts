@@ -8,6 +8,8 @@ export interface ListeningServer {
   closeIdleConnections?(): void;
   closeAllConnections?(): void;
   keepAliveTimeout?: number;
+  /** Of one that stands for a server of `node:https`. */
+  readonly isSecure?: boolean;
   on?(event: string, listener: (connection: Connection) => void): unknown;
   off?(event: string, listener: (connection: Connection) => void): unknown;
 }
@@ -83,11 +85,9 @@ export class Connections {
  * What to register of a server that its framework closes, with all that hangs on it: `drain()` waits until consumers have
  * heard, and leaves it open.
  */
-export function leftOpen(server: ListeningServer): {
-  readonly server: ListeningServer;
-  readonly protocol?: string;
-} {
+export function leftOpen(server: ListeningServer): { readonly server: ListeningServer } {
   const open: ListeningServer = {
+    isSecure: isSecure(server),
     address: () => server.address(),
     close: (done) => {
       // A framework closes what is idle then: what turns idle later would hold it for as long, 72 s in Fastify.
@@ -95,7 +95,11 @@ export function leftOpen(server: ListeningServer): {
       done();
     },
   };
-  return { server: open, ...(server instanceof TlsServer ? { protocol: 'https' } : {}) };
+  return { server: open };
+}
+
+export function isSecure(server: ListeningServer): boolean {
+  return server instanceof TlsServer || server.isSecure === true;
 }
 
 /** How often connections that have become idle are looked for, in milliseconds. */

@@ -1,4 +1,3 @@
-import { Server as TlsServer } from 'node:tls';
 import {
   ConfigValidationError,
   createInstance,
@@ -11,7 +10,7 @@ import {
 } from '@sd/core';
 import * as v from 'valibot';
 import { detectHost, isWildcard } from './host.ts';
-import type { ListeningServer } from './listening-server.ts';
+import { isSecure, type ListeningServer } from './listening-server.ts';
 
 /** What is to be registered: an address said outright, or a server that listens already. */
 export type RegistrationInit = RegistrationFields &
@@ -78,7 +77,7 @@ export function describeInstance(
       protocol: firstGiven(
         given.protocol,
         defaults.protocol,
-        server instanceof TlsServer ? 'https' : undefined,
+        server !== undefined && isSecure(server) ? 'https' : undefined,
       ),
       version: firstGiven(given.version, defaults.version),
       region: firstGiven(given.region, defaults.region),

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { createSecureServer as createHttp2Server } from 'node:http2';
 import { createServer as createSecureServer } from 'node:https';
+import type { Server as NetServer } from 'node:net';
 import { expect, it, onTestFinished } from 'vitest';
 import { checkProvidedService, leftOpen } from '../src/index.ts';
 import { setUp } from './fixture.ts';
@@ -21,10 +22,19 @@ it('a server that its framework closes is drained, and left open', async () => {
   expect(server.listening).toBe(true);
 });
 
-it('such a server of node:https is published as https', () => {
-  expect(leftOpen(createSecureServer()).protocol).toBe('https');
-  expect(leftOpen(createHttp2Server()).protocol).toBe('https');
-  expect(leftOpen(createServer()).protocol).toBeUndefined();
+it('such a server of node:https is published as https, unless something else is said', async () => {
+  const { registry } = setUp();
+  const protocolOf = async (server: NetServer, said?: { readonly protocol: string | undefined }) => {
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    onTestFinished(() => void server.close());
+    const { instance } = await registry.register({ service: 'orders', ...leftOpen(server), ...said });
+    return instance.protocol;
+  };
+  expect(await protocolOf(createSecureServer())).toBe('https');
+  expect(await protocolOf(createHttp2Server())).toBe('https');
+  expect(await protocolOf(createServer())).toBe('http');
+  expect(await protocolOf(createSecureServer(), { protocol: undefined })).toBe('https');
+  expect(await protocolOf(createSecureServer(), { protocol: 'grpc' })).toBe('grpc');
 });
 
 it('what is to be registered later is checked where it is said', () => {
