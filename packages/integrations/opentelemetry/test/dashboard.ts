@@ -7,7 +7,7 @@ interface Panel {
 
 interface Dashboard {
   readonly panels: readonly Panel[];
-  readonly templating: { readonly list: readonly { readonly query: unknown }[] };
+  readonly templating: { readonly list: readonly { readonly query: unknown; readonly allValue?: string }[] };
 }
 
 /** What a panel of the dashboard asks Prometheus for. */
@@ -22,10 +22,13 @@ const dashboard = JSON.parse(
   readFileSync(new URL('../grafana/sd.json', import.meta.url), 'utf8'),
 ) as Dashboard;
 
+/** What stands for all services, which is the default. */
+const allServices = dashboard.templating.list.map(({ allValue }) => allValue).find(Boolean) ?? 'none';
+
 export const questions: readonly Question[] = dashboard.panels.flatMap(({ title, targets = [] }) =>
   targets.map(({ expr, legendFormat: legend }) => ({
     panel: title,
-    expression: expr.replaceAll('$__rate_interval', '5s').replaceAll('$service', '.*'),
+    expression: expr.replaceAll('$__rate_interval', '5s').replaceAll('$service', allServices),
     legend,
   })),
 );

@@ -30,6 +30,8 @@ beforeAll(async () => {
     () => scene.close(),
     () => endpoint.close().closeAllConnections(),
   );
+  const theirs = meterProvider.getMeter('@opentelemetry/instrumentation-undici');
+  theirs.createHistogram('http.client.request.duration').record(1, { 'http.response.status_code': 418 });
   await play();
 });
 
@@ -111,6 +113,14 @@ describe.skipIf(!requireServer('prometheus'))('Prometheus', () => {
       },
       { timeoutMs: 15_000 },
     );
+  });
+
+  it('shows the dashboard nothing that other instrumentations measure under the same name', async () => {
+    const statuses = async (expression: string) =>
+      (await prometheus.query(expression)).map(({ labels }) => labels['http_response_status_code']);
+    const all = 'rate(http_client_request_duration_count[5s])';
+    await eventually(async () => expect(await statuses(all)).toContain('418'), { timeoutMs: 15_000 });
+    for (const { expression } of questions) expect(await statuses(expression)).not.toContain('418');
   });
 
   it.each(questions)('has an answer for $panel', { timeout: 30_000 }, async ({ expression }) => {
