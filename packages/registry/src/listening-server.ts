@@ -17,6 +17,7 @@ export interface ListeningServer {
 /** A socket, or a session of HTTP/2. */
 interface Connection extends Closing {
   destroy(): void;
+  readonly bytesRead?: number;
   /** Of a session: says that it takes no more, and lets what is in flight finish. */
   close?(): void;
   /** Of a session: tells of each request. */
@@ -74,6 +75,11 @@ export class Connections {
     for (const socket of this.#sockets) socket.destroy();
   }
 
+  /** Cuts off those over which nothing has come yet. */
+  destroySilent(): void {
+    for (const socket of this.#sockets) if (socket.bytesRead === 0) socket.destroy();
+  }
+
   /** Those that come are no longer counted. */
   forget(): void {
     this.#server.off?.('connection', this.#addSocket);
@@ -104,6 +110,8 @@ export function isSecure(server: ListeningServer): boolean {
 
 /** How often connections that have become idle are looked for, in milliseconds. */
 const sweepMs = 50;
+/** How long the first request over a connection of HTTP may take to come, in milliseconds. */
+const silenceMs = 1_000;
 
 export interface CloseContext {
   readonly clock: Clock;
@@ -119,7 +127,7 @@ export function closeServer(
   connections: Connections,
   { clock, signal, patienceMs }: CloseContext,
 ): Promise<void> {
-  const patientUntil = clock.monotonic() + patienceMs;
+  const closedAt = clock.monotonic();
   return new Promise((resolve) => {
     const done = (): void => {
       timer.cancel();
@@ -129,7 +137,10 @@ export function closeServer(
     // A kept-alive connection that is busy now turns idle later, and would hold the server open until it times out.
     const sweep = (): void => {
       server.closeIdleConnections?.();
-      connections.finish({ busy: clock.monotonic() >= patientUntil });
+      const closedMs = clock.monotonic() - closedAt;
+      // Made in advance, as browsers do, or for a request that was cancelled: Node takes them for busy until they say more.
+      if (server.closeIdleConnections !== undefined && closedMs >= silenceMs) connections.destroySilent();
+      connections.finish({ busy: closedMs >= patienceMs });
       timer = clock.setTimer(sweep, sweepMs);
     };
     let timer = clock.setTimer(sweep, 0);

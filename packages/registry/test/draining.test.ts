@@ -334,6 +334,19 @@ describe('drain of a server', () => {
     expect(performance.now() - repliedAt).toBeLessThan(2_000);
   });
 
+  it('is not held up by a connection over which nothing was ever asked', async () => {
+    const { logger, registry } = setUp({ clock: systemClock });
+    const { server, port } = await slowServer();
+    const registration = await registry.register({ ...orders, port, server });
+    const socket = connect(port, '127.0.0.1');
+    await once(server, 'connection');
+
+    await registration.drain({ propagationMs: 0, timeoutMs: 4_000 });
+    socket.destroy();
+
+    expect(logger.at('warn')).toEqual([]);
+  });
+
   it('cuts off what is still in flight when the time is up', async () => {
     const { logger, registry } = setUp({ clock: systemClock });
     const { server, port, arrived } = await slowServer();
