@@ -6,11 +6,17 @@ export const catchableSignals = Object.keys(constants.signals).filter(
   (signal) => signal !== 'SIGKILL' && signal !== 'SIGSTOP',
 );
 
-/** Of all registries of this process: it must not end before the last of them has left. */
-let underWay = 0;
-
-/** Marks what listens for a registry, also one of another copy of this package: any other decides how the process ends. */
+/** Known to other copies of this package in the process, too. */
 const ours = Symbol.for('@sd/registry:shutdown');
+
+/** Of all registries of this process: it must not end before the last of them has left. */
+function underWay(): Set<unknown> {
+  const known: unknown = Reflect.get(process, ours);
+  if (known instanceof Set) return known;
+  const made = new Set<unknown>();
+  Object.defineProperty(process, ours, { value: made });
+  return made;
+}
 
 /**
  * On the first of these signals, shuts down and then lets the process die of that signal, as it would have without us.
@@ -29,17 +35,17 @@ export function onShutdownSignal(
     const isLeftToOthers = process.listeners(signal).some((listener) => !(ours in listener));
     stopListening();
     const forget = ignoredByDefault() ? dieOfNext(signals) : () => undefined;
-    underWay += 1;
+    underWay().add(handle);
     logger.info(`${signal}: deregistering before the process ends`);
     shutDown()
       .catch((error: unknown) => logger.error('Could not shut down in order', { error }))
       .finally(() => {
-        underWay -= 1;
+        underWay().delete(handle);
         forget();
-        if (underWay === 0 && !isLeftToOthers && process.listenerCount(signal) === 0) dieOf(signal);
+        if (underWay().size === 0 && !isLeftToOthers && process.listenerCount(signal) === 0) dieOf(signal);
       });
   };
-  Object.assign(handle, { [ours]: true });
+  Object.assign(handle, { [ours]: true }); // any other decides how the process ends
   // First, as those who listen once are gone from the list when it is their turn.
   for (const signal of signals) process.prependListener(signal, handle);
   return stopListening;

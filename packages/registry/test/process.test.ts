@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { ClosedError } from '@sd/core';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { orders, rejection, setUp } from './fixture.ts';
 
 const signalled = new URL('./programs/signalled.ts', import.meta.url);
@@ -101,6 +101,27 @@ describe('a shutdown signal', () => {
 
     expect(error).toBeInstanceOf(ClosedError);
     expect(registry.registrations).toEqual([]);
+  });
+
+  it('lets registries of another copy of this package leave, too, before the process dies', async () => {
+    const kill = vi.spyOn(process, 'kill').mockReturnValue(true);
+    onTestFinished(() => kill.mockRestore());
+    const { registry, backend, clock, logger } = setUp({ shutdownSignals: ['SIGUSR2'] });
+    vi.resetModules();
+    const { ServiceRegistry } = await import('../src/index.ts');
+    const drain = { propagationMs: 10_000 };
+    const other = new ServiceRegistry({ backend, clock, logger, drain, shutdownSignals: ['SIGUSR2'] });
+    await registry.register(orders);
+    await other.register({ ...orders, id: 'orders-2' });
+
+    process.emit('SIGUSR2', 'SIGUSR2');
+    await clock.advance(5_000);
+    expect([registry.registrations.length, other.registrations.length]).toEqual([0, 1]);
+    expect(kill).not.toHaveBeenCalled();
+
+    await clock.advance(10_000);
+    expect(other.registrations).toEqual([]);
+    expect(kill).toHaveBeenCalledWith(process.pid, 'SIGUSR2');
   });
 
   it('is not listened to any more after close()', async () => {
