@@ -45,8 +45,14 @@ function parametersOf(Class: object): ReadonlyMap<number, Wish<unknown>> {
 
 /** Parameters that have a default, and those of the rest, do not count in the length. */
 function hasConstructor(Class: { readonly length: number }): boolean {
-  return Class.length > 0 || /(?<![.\w$#])constructor\s*\(/.test(Function.prototype.toString.call(Class));
+  const source = Function.prototype.toString.call(Class);
+  return Class.length > 0 || (written.test(source) && !handedOn.test(source));
 }
+
+const written = /(?<![.\w$#])constructor\s*\(/;
+/** An implied one that a compiler has written out to initialize fields, and that of a mixin. */
+const handedOn =
+  /(?<![.\w$#])constructor\s*\(\s*(?:\.\.\.([\w$]+)\s*)?\)\s*\{\s*super\(\s*\.\.\.(?:arguments|\1)\s*\)/;
 
 function remember<K>(
   all: WeakMap<object, Map<K, Wish<unknown>>>,

@@ -35,6 +35,7 @@ function compiledByTsc(source: string, experimentalDecorators: boolean): string 
     module: ts.ModuleKind.ESNext,
     experimentalDecorators,
     emitDecoratorMetadata: experimentalDecorators,
+    useDefineForClassFields: !experimentalDecorators, // as Nest and others set it
   };
   const { outputText } = ts.transpileModule(readFileSync(source, 'utf8'), { compilerOptions });
   const program = join(folder, 'program.mjs');

@@ -65,6 +65,18 @@ describe('a class that extends another, with experimentalDecorators,', () => {
     expect(makeApp().create(Base)).not.toHaveProperty('stock');
   });
 
+  it('inherits parameters also through a constructor that hands on all it gets, as that of a mixin does', () => {
+    const mixin = (Class: typeof Base) =>
+      class Mixed extends Class {
+        readonly isMixed: boolean;
+        constructor(...all: ConstructorParameters<typeof Base>) {
+          super(...all);
+          this.isMixed = true;
+        }
+      };
+    expect(makeApp().create(mixin(Base))).toMatchObject({ isMixed: true, users: { service: 'users' } });
+  });
+
   it('has the parameters of its own constructor only, also where they have defaults', () => {
     class Named extends Base {
       constructor(readonly name = 'unnamed') {

@@ -20,9 +20,14 @@ class Orders {
   }
 }
 
+/** Some compilers write out its constructor. */
+class OpenOrders extends Orders {
+  readonly isOpen = true;
+}
+
 const backend = new MemoryBackend();
 const app = new DiscoveryApp({ backend, registry: { drain: { propagationMs: 0 } } });
-const { instance } = await app.start(Orders);
-console.log(await instance.find(7), instance.isShared);
+const { instance } = await app.start(OpenOrders);
+console.log(await instance.find(7), instance.isShared && instance.isOpen);
 await app.stop();
 await backend.close();
