@@ -12,7 +12,7 @@ export class CallQueue {
   readonly #limit: number;
   readonly #maxWaitMs: number;
   readonly #clock: Clock;
-  readonly #waiting: { readonly take: () => boolean; readonly end: (isTaken: boolean) => void }[] = [];
+  readonly #waiting: Waiting[] = [];
 
   constructor({ limit = 0, maxWaitMs = 1_000 }: CallQueueOptions, clock: Clock) {
     this.#limit = limit;
@@ -38,7 +38,7 @@ export class CallQueue {
         if (place >= 0) this.#waiting.splice(place, 1);
         resolve(isTaken);
       };
-      const waiting = { take, end };
+      const waiting = { take, end, isAsked: false };
       this.#waiting.push(waiting);
       const timer = this.#clock.setTimer(() => end(false), this.#maxWaitMs, { keepAlive: true });
       const forget = onAbort(signal, () => end(false));
@@ -56,8 +56,22 @@ export class CallQueue {
   }
 
   #wakeOne(): boolean {
-    const taker = this.#waiting.find(({ take }) => take());
-    taker?.end(true);
-    return taker !== undefined;
+    for (const waiting of this.#waiting) {
+      // Whoever hears of its pick may give something back, or end the waits of others, before it has returned.
+      if (waiting.isAsked) continue;
+      waiting.isAsked = true;
+      const isTaken = waiting.take();
+      waiting.isAsked = false;
+      if (!isTaken) continue;
+      waiting.end(true);
+      return true;
+    }
+    return false;
   }
+}
+
+interface Waiting {
+  readonly take: () => boolean;
+  readonly end: (isTaken: boolean) => void;
+  isAsked: boolean;
 }

@@ -1,5 +1,5 @@
-import { describe, expect, it } from 'vitest';
-import type { DiscoveryClientOptions } from '../src/index.ts';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { telemetry, type DiscoveryClientOptions, type PickEvent } from '../src/index.ts';
 import { startClient } from './fixture.ts';
 
 /** One instance that takes one call at a time; `answer()` ends the oldest one under way. */
@@ -125,3 +125,63 @@ describe('a service all of whose endpoints are full', () => {
     await waitsForA;
   });
 });
+
+describe('who hears of the pick of a call that waits', () => {
+  const onPick = (listener: (event: PickEvent) => void): void => {
+    const heard = (event: unknown): void => listener(event as PickEvent);
+    telemetry.pick.subscribe(heard);
+    onTestFinished(() => void telemetry.pick.unsubscribe(heard));
+  };
+
+  it('may cancel another one', async () => {
+    const { client, call, answer, first, clock, publish } = await startFull({ limit: 5 });
+    await publish('orders', { port: 2, tags: ['b'] });
+    await clock.advance(100);
+    let endOther = (): void => undefined;
+    const other = client.call('orders', () => new Promise<void>((end) => (endOther = end)), {
+      filter: onlyB,
+    });
+    const waitsForB = client.call('orders', () => 'b', { filter: onlyB });
+    const caller = new AbortController();
+    const second = call('second', caller.signal);
+    await clock.advance(0);
+    onPick(({ endpoint }) => {
+      if (endpoint === undefined) caller.abort(new Error('enough'));
+    });
+
+    await answer();
+
+    await first;
+    await expect(second).rejects.toThrow('enough');
+    endOther();
+    await other;
+    expect(await waitsForB).toBe('b');
+  });
+
+  it('may make a call that gives back its endpoint at once, and that one is in flight no longer', async () => {
+    const { client, call, answer, clock, publish } = await startFull({ limit: 5 });
+    const second = call('second');
+    await clock.advance(0);
+    let calls = 0;
+    onPick(() => {
+      calls += 1;
+      if (calls > 1) return;
+      client
+        .call('orders', () => {
+          throw new Error('a bug');
+        })
+        .catch(() => undefined);
+    });
+    await publish('orders', { port: 2 });
+    await publish('orders', { port: 3 });
+    await clock.advance(100);
+
+    await answer();
+    await answer();
+    await second;
+
+    expect(client.endpoints('orders')?.map(({ inFlight }) => inFlight)).toEqual([0, 0, 0]);
+  });
+});
+
+const onlyB = { tags: ['b'] };
