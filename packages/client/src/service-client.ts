@@ -1,4 +1,11 @@
-import { ClosedError, compileServiceFilter, SlotList, validate, validateServiceName } from '@sd/core';
+import {
+  ClosedError,
+  compileServiceFilter,
+  onAbort,
+  SlotList,
+  validate,
+  validateServiceName,
+} from '@sd/core';
 import type { Attempt, CallOptions, DiscoveryClient, PendingCall } from '@sd/discovery';
 import { addAbortSignal, Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
@@ -122,9 +129,7 @@ export class ServiceClient implements AsyncDisposable {
           return readResponse(attempt, given, bytes);
         }
         attempt.status = status;
-        if (options.signal !== undefined) addAbortSignal(options.signal, body);
-        this.#bodies.add(body);
-        attempt.keepUntil(finished(body, { writable: false }).finally(() => this.#bodies.delete(body)));
+        attempt.keepUntil(this.#end(body, options.signal));
         const { instance, number: attempts } = attempt;
         return { status, headers, body, instance, attempts };
       },
@@ -211,6 +216,23 @@ export class ServiceClient implements AsyncDisposable {
     );
   }
 
+  /** Rejects when the instance broke it off; whoever reads it may also have had enough. */
+  async #end(body: Readable, signal: AbortSignal | undefined): Promise<void> {
+    // Of its own: nobody may ever read a body that is empty, and the caller's signal would keep it.
+    const stop = new AbortController();
+    const forget = onAbort(signal, () => stop.abort(signal?.reason));
+    addAbortSignal(stop.signal, body);
+    this.#bodies.add(body);
+    try {
+      await finished(body, { writable: false });
+    } catch (error) {
+      if (!this.#isClosed && !isReaders(error)) throw error;
+    } finally {
+      forget();
+      this.#bodies.delete(body);
+    }
+  }
+
   #closedError(): ClosedError {
     return new ClosedError(`ServiceClient for "${this.service}"`, { service: this.service });
   }
@@ -255,6 +277,15 @@ export class ServiceClient implements AsyncDisposable {
 
 const noOptions: RequestOptions = Object.freeze({});
 const noContent: Content = Object.freeze({ headers: {}, body: undefined });
+
+/**
+ * Whether a body was destroyed by whoever reads it: with `destroy()` or `for await`, by `pipeline` when its other end has
+ * closed, or by a signal. What a connection says has other codes.
+ */
+function isReaders(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  return code === 'ABORT_ERR' || code.startsWith('ERR_STREAM_');
+}
 
 function made(transport: HttpTransport): HttpTransport {
   validate('ServiceClient', madeTransportSchema, { transport });

@@ -1,5 +1,8 @@
-import { Readable } from 'node:stream';
+import { getEventListeners } from 'node:events';
+import type { RequestListener } from 'node:http';
+import { PassThrough, Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
+import { pipeline } from 'node:stream/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { HttpStatusError } from '../src/index.ts';
@@ -94,6 +97,40 @@ describe('a streamed answer', () => {
     await expect(text(closed.body)).rejects.toThrow();
   });
 
+  it.each<[string, (body: Readable, caller: AbortController) => unknown]>([
+    ['destroys it', (body) => body.destroy()],
+    [
+      'reads a part of it',
+      (body) =>
+        body
+          .iterator()
+          .next()
+          .then(() => body.destroy()),
+    ],
+    ['hands it to somebody who leaves', (body) => pipeline(body, new PassThrough().destroy())],
+    ['aborts', (_body, caller) => caller.abort()],
+  ])('is no failure of its instance when its reader %s', async (_what, end) => {
+    const { client, discovery, ports } = await startService([beginning, beginning]);
+    const first = { predicate: ({ port }: { port: number }) => port === ports[0] };
+    for (let calls = 0; calls < 200; calls += 1) await discovery.call('orders', () => 'well');
+    for (let calls = 0; calls < 50; calls += 1) {
+      const caller = new AbortController();
+      const { body } = await client.stream('GET', '/', { signal: caller.signal, filter: first });
+      body.on('error', () => undefined);
+      await Promise.resolve(end(body, caller)).catch(() => undefined);
+    }
+    await vi.waitFor(() => expect(discovery.endpoints('orders')).toMatchObject([free, free]));
+    expect(discovery.explain('orders')).toMatchObject({ ejected: 0 });
+  });
+
+  it('leaves nothing on the signal of its caller, also when it is empty and nobody reads it', async () => {
+    const { client, discovery } = await startService([(_request, response) => response.writeHead(204).end()]);
+    const { signal } = new AbortController();
+    await client.stream('GET', '/', { signal });
+    await vi.waitFor(() => expect(discovery.endpoints('orders')).toMatchObject([{ inFlight: 0 }]));
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
+  });
+
   it('is not bounded by the deadline once its head is there', async () => {
     let finish = (): void => undefined;
     const { client } = await startService([
@@ -107,6 +144,9 @@ describe('a streamed answer', () => {
     expect(await text(body)).toBe('slow but whole');
   });
 });
+
+const beginning: RequestListener = (_request, response) => void response.write('…');
+const free = { inFlight: 0 };
 
 describe('a streamed call that is answered early', () => {
   it('survives that its upload fails after the answer was read', async () => {
