@@ -27,13 +27,14 @@ export class GotTransport implements HttpTransport {
 
   /** @throws {ConfigValidationError} wrong https options */
   constructor({ connectTimeoutMs = 1_000, https }: GotTransportOptions) {
+    const limitMs = Math.min(connectTimeoutMs, longestMs);
     try {
       this.#got = got.extend({
         retry: { limit: 0 }, // got would repeat on the same endpoint
         throwHttpErrors: false,
         followRedirect: staysAtOrigin,
         hooks: { beforeError: [hideRequest] },
-        timeout: { lookup: connectTimeoutMs, connect: connectTimeoutMs, secureConnect: connectTimeoutMs },
+        timeout: { lookup: limitMs, connect: limitMs, secureConnect: limitMs },
         agent: this.#agents,
         ...(https === undefined ? {} : { https }),
       });
@@ -82,6 +83,9 @@ export class GotTransport implements HttpTransport {
  * request sent at that moment is lost. 5 s is what Node's global agent has.
  */
 const keptAlive = { keepAlive: true, timeout: 5_000 };
+
+/** 24 days; Node fires a longer timer at once. */
+const longestMs = 2_147_483_647;
 
 /** got's type of methods lists the common ones. */
 function settingsOf(method: string, body: TransportRequest['body']) {

@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { expect, it, onTestFinished } from 'vitest';
-import { portOf, startService } from './fixture.ts';
+import { expect, it, onTestFinished, vi } from 'vitest';
+import { echo, portOf, startService } from './fixture.ts';
 
 it('lets go of an idle connection before its server does, so that no request meets a closed one', async () => {
   const { client, publish } = await startService([]);
@@ -20,6 +20,15 @@ it('lets go of an idle connection before its server does, so that no request mee
   const [socket] = (await connected) as [Socket];
   const whoEnded = await Promise.race([once(socket, 'end').then(() => 'client'), delay(1_900, 'server')]);
   expect(whoEnded).toBe('client');
+});
+
+it.each([Infinity, 2 ** 31])('may be as long in opening as %s ms', async (connectTimeoutMs) => {
+  const warned = vi.fn();
+  process.on('warning', warned);
+  onTestFinished(() => void process.off('warning', warned));
+  const { client } = await startService([echo], { connectTimeoutMs });
+  await client.get('/');
+  expect(warned).not.toHaveBeenCalled(); // of a timer that fires after 1 ms
 });
 
 it.each(['request', 'stream'] as const)('closes one that its server upgrades unasked: %s', async (way) => {
