@@ -240,7 +240,9 @@ export class ServiceClient implements AsyncDisposable {
   #headersOf({ headers: own }: Content, attempt: Attempt): RequestHeaders {
     const headers: Record<string, string | undefined> = { ...this.#headers, ...attempt.headers, ...own };
     const name = this.#deadlineHeader;
-    if (name !== false) headers[name] ??= String(Math.floor(attempt.remainingMs()));
+    const leftMs = attempt.remainingMs();
+    // Who waits for ever has nothing to say.
+    if (name !== false && leftMs < Infinity) headers[name] ??= String(Math.floor(leftMs));
     return headers;
   }
 

@@ -35,6 +35,11 @@ describe('the deadline header', () => {
     expect(await client.get('/').json()).toBeNull();
   });
 
+  it('is not sent by who waits for ever', async () => {
+    const { client } = await startService(echo('sd-timeout-ms'));
+    expect(await client.get('/', { deadlineMs: Infinity, attemptTimeoutMs: Infinity }).json()).toBeNull();
+  });
+
   it('is what the caller says when they set it', async () => {
     const { client } = await startService(echo('sd-timeout-ms'));
     expect(await client.get('/', { headers: { 'sd-timeout-ms': '42' } }).json()).toBe('42');

@@ -10,8 +10,10 @@ export function requestHeaders(own: Headers, attempt: OpenAttempt, deadlineHeade
   if (deadlineHeader === false && traced === undefined) return own;
   const all = flat(own);
   const theirs = all.length;
-  if (deadlineHeader !== false && !has(all, theirs, deadlineHeader)) {
-    all.push(deadlineHeader, String(Math.floor(attempt.timeoutMs)));
+  const { timeoutMs } = attempt;
+  // Who waits for ever has nothing to say.
+  if (deadlineHeader !== false && timeoutMs < Infinity && !has(all, theirs, deadlineHeader)) {
+    all.push(deadlineHeader, String(Math.floor(timeoutMs)));
   }
   for (const name in traced) if (!has(all, theirs, name)) all.push(name, traced[name]);
   return all as string[]; // undici takes lists of values there too, which its types do not say

@@ -45,10 +45,15 @@ describe('a request to a service', () => {
     expect(Number(headers['sd-timeout-ms'])).toBeLessThanOrEqual(4_000);
   });
 
-  it('has no such header where none is wanted, and keeps that of its caller', async () => {
-    const { agent } = await startService([echo], { deadlineHeader: false });
-    const plain = await request('http://orders/', { dispatcher: agent });
-    expect(((await plain.body.json()) as { headers: object }).headers).not.toHaveProperty('sd-timeout-ms');
+  it('has no such header where none is wanted or nobody waits less than for ever, and keeps that of its caller', async () => {
+    for (const options of [
+      { deadlineHeader: false },
+      { deadlineMs: Infinity, attemptTimeoutMs: Infinity },
+    ] as const) {
+      const { agent } = await startService([echo], options);
+      const plain = await request('http://orders/', { dispatcher: agent });
+      expect(((await plain.body.json()) as { headers: object }).headers).not.toHaveProperty('sd-timeout-ms');
+    }
 
     const { agent: other } = await startService([echo]);
     for (const headers of [
