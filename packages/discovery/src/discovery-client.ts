@@ -86,7 +86,13 @@ export class DiscoveryClient implements AsyncDisposable {
       queue: options.queue ?? {},
       healthChecker: options.healthChecker,
       onLeave: (endpoint) => {
-        for (const listener of this.#leaveListeners) listener(endpoint);
+        for (const listener of this.#leaveListeners) {
+          try {
+            listener(endpoint);
+          } catch (error) {
+            logger.error('A listener to endpoints that leave threw', { error });
+          }
+        }
       },
       clock,
       rng,
@@ -263,7 +269,8 @@ export class DiscoveryClient implements AsyncDisposable {
 
   /**
    * Tells of each endpoint that has left, when its instance is gone, its service is no longer in use or this client is
-   * closed: connections to it are to be closed when their last request has ended. @returns stops telling
+   * closed: connections to it are to be closed when their last request has ended. What `listener` throws is logged.
+   * @returns stops telling
    */
   onLeave(listener: (endpoint: Endpoint) => void): () => void {
     this.#leaveListeners.add(listener);

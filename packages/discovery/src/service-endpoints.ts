@@ -136,7 +136,7 @@ export class ServiceEndpoints implements Disposable {
     this.#target.reached(endpoint);
   }
 
-  /** Calls `listener` with each new view. @returns how to stop that */
+  /** Calls `listener` with each new view. What it throws is logged. @returns how to stop that */
   onChange(listener: (view: ServiceView) => void): () => void {
     if (this.#closed) return () => undefined;
     const stop = this.#target.listen(listener);

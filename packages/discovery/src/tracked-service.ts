@@ -140,7 +140,13 @@ export class TrackedService {
         applied = view.instances;
         state = view.state;
         for (const reader of this.#readers) reader.push(view);
-        for (const listener of this.#listeners) listener(view);
+        for (const listener of this.#listeners) {
+          try {
+            listener(view);
+          } catch (error) {
+            logger.error(`A listener to the endpoints of service "${name}" threw`, { error });
+          }
+        }
         this.#wake();
         this.queue.wakeAll();
       },

@@ -174,4 +174,25 @@ describe('onLeave', () => {
     await client.close();
     expect(gone).toEqual(['a', 1, 'b', 2]);
   });
+
+  it('that throws keeps nobody else from hearing of a change, and the client from closing', async () => {
+    const { client, clock, publish } = startClient();
+    const gone: string[] = [];
+    client.onLeave(() => {
+      throw new Error('a bug');
+    });
+    client.onLeave(({ id }) => gone.push(id));
+    const first = await publish('orders', { id: 'a', port: 1 });
+    await publish('orders', { id: 'b', port: 2 });
+    const changes = client.watch('orders');
+    expect((await changes.next()).value).toMatchObject({ removed: [] });
+
+    const change = changes.next();
+    await first.release();
+    await clock.advance(1_000);
+
+    expect((await change).value).toMatchObject({ removed: [{ id: 'a' }] });
+    await client.close();
+    expect(gone).toEqual(['a', 'b']);
+  });
 });

@@ -109,6 +109,20 @@ describe('the endpoints of an open service', () => {
     expect(bad.ejected).toBe(false);
   });
 
+  it('are learned of by everybody, also when one who listens throws', async () => {
+    const { endpoints, publish, clock } = await openOrders();
+    const seen: number[] = [];
+    endpoints.onChange(() => {
+      throw new Error('a bug');
+    });
+    endpoints.onChange(({ instances }) => seen.push(instances.length));
+
+    await publish('orders', { port: 4 });
+    await clock.advance(100);
+
+    expect(seen).toEqual([4]);
+  });
+
   it('are learned of when they change, until the listener is stopped or all is closed', async () => {
     const { endpoints, publish, clock } = await openOrders();
     const seen: number[] = [];
