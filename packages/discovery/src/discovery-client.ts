@@ -132,7 +132,7 @@ export class DiscoveryClient implements AsyncDisposable {
     const tracked = this.#track(service);
     const set = tracked.pool.set(options.strategy ?? this.#defaults.strategy, options.filter);
     await this.#ready(tracked, options);
-    const endpoint = set.pick({ key: options.key, tried: [] });
+    const endpoint = set.pick({ key: options.key, tried: [], mayProbe: 'never' });
     if (endpoint === undefined) throw tracked.nobody(set);
     tracked.pool.finish(endpoint, 'cancelled', 0);
     return endpoint.instance;

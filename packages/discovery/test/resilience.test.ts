@@ -65,6 +65,18 @@ describe('an endpoint that fails', () => {
     expect(await call(secondFails)).toContain(2);
   });
 
+  it('is no answer to who asks for an instance alone, and its probe is left to a call', async () => {
+    const { client, call, clock } = await startOrders();
+    for (let turn = 0; turn < 20; turn += 1) await call(secondFails);
+    await clock.advance(6_000);
+
+    const given = [];
+    for (let turn = 0; turn < 9; turn += 1) given.push((await client.getInstance('orders')).port);
+
+    expect(given).not.toContain(2);
+    expect([...(await call(portOf)), ...(await call(portOf)), ...(await call(portOf))]).toContain(2);
+  });
+
   it('is back when its probe is answered', async () => {
     const { client, call, clock } = await startOrders();
     for (let turn = 0; turn < 20; turn += 1) await call(secondFails);

@@ -56,9 +56,9 @@ export interface PickRequest {
   readonly tried: readonly Endpoint[];
   /**
    * False for what cannot be repeated elsewhere: it is spared from being the probe of an endpoint that may fail, unless
-   * no other request comes. Default: true.
+   * no other request comes. `never`: what becomes of it will not be told, so that it would show nothing. Default: true.
    */
-  readonly mayProbe?: boolean | undefined;
+  readonly mayProbe?: boolean | 'never' | undefined;
 }
 
 /** A request with neither key nor history. */

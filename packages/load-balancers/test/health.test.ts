@@ -166,6 +166,16 @@ describe('a probe', () => {
     expect(pick(set, unrepeatable).id).toBe('b');
   });
 
+  it('is no request of which nothing will be told', async () => {
+    const { clock, pool, of, set } = setUp();
+    pool.eject(of('b'), Infinity, { unreachable: true });
+    pool.probe(of('b'));
+    await clock.advance(1_000);
+    const silent = Array.from({ length: 9 }, () => pick(set, { ...unrepeatable, mayProbe: 'never' }).id);
+    expect(silent).not.toContain('b');
+    expect(pick(set).id).toBe('b');
+  });
+
   it('goes to nobody whom the filter of the set leaves out', () => {
     const { pool, of } = setUp([instance('a', { tags: ['x'] }), instance('b')]);
     pool.eject(of('b'), Infinity);
