@@ -5,11 +5,14 @@ import type { Endpoint, EndpointPool } from '@sd/load-balancers';
 export class EndpointChecks {
   readonly #pool: EndpointPool;
   readonly #checker: AdvancedHealthChecker;
+  readonly #onChange: () => void;
   readonly #watches = new Map<Endpoint, { readonly protocol: string; readonly stop: () => void }>();
 
-  constructor(pool: EndpointPool, checker: AdvancedHealthChecker) {
+  /** @param onChange hears that somebody's status is another */
+  constructor(pool: EndpointPool, checker: AdvancedHealthChecker, onChange: () => void) {
     this.#pool = pool;
     this.#checker = checker;
+    this.#onChange = onChange;
   }
 
   /** The pool has another snapshot. */
@@ -35,7 +38,9 @@ export class EndpointChecks {
 
   #watch(endpoint: Endpoint): () => void {
     return this.#checker.watch(endpoint.instance, ({ status }) => {
-      if (status !== 'unknown') this.#pool.report(endpoint, status);
+      if (status === 'unknown') return;
+      this.#pool.report(endpoint, status);
+      this.#onChange();
     });
   }
 }

@@ -113,7 +113,9 @@ export class TrackedService {
     this.hedging = options.hedging && new HedgeDelay(options.hedging, clock);
     this.queue = new CallQueue(options.queue, clock);
     this.alarms = new Alarms(clock);
-    this.#checks = options.healthChecker && new EndpointChecks(this.pool, options.healthChecker);
+    this.#checks =
+      options.healthChecker &&
+      new EndpointChecks(this.pool, options.healthChecker, () => this.queue.wakeAll());
     this.budget = new RetryBudget({ ...options.retryBudget, clock });
     let applied: ServiceView['instances'] = [];
     let state: ServiceView['state'] = 'connecting';

@@ -1,10 +1,10 @@
 import { AdvancedHealthChecker, functionCheck } from '@sd/health';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { DiscoveryClient } from '../src/index.ts';
+import { DiscoveryClient, type DiscoveryClientOptions } from '../src/index.ts';
 import { startClient } from './fixture.ts';
 
 /** Instances on three ports, checked every second; those in `sick` fail. */
-async function startChecked() {
+async function startChecked(clientOptions: Partial<DiscoveryClientOptions> = {}) {
   const sick = new Set<number>();
   const looks: number[] = [];
   const protocols = new Map<number, string | undefined>();
@@ -20,7 +20,8 @@ async function startChecked() {
     rng: () => 0.5,
   });
   onTestFinished(() => healthChecker.close());
-  const options = { backend: fixture.backend, clock: fixture.clock, rng: () => 0.5, healthChecker };
+  const { backend, clock } = fixture;
+  const options = { backend, clock, rng: () => 0.5, healthChecker, ...clientOptions };
   const [client, second] = [new DiscoveryClient(options), new DiscoveryClient(options)];
   onTestFinished(async () => {
     await client.close();
@@ -30,6 +31,8 @@ async function startChecked() {
   await client.getInstances('orders');
   return { ...fixture, client, second, sick, looks, protocols };
 }
+
+const patient = { attemptTimeoutMs: 60_000, deadlineMs: 60_000 };
 
 describe('a client with a health checker', () => {
   it('calls instances before they were checked, when none was', async () => {
@@ -48,6 +51,30 @@ describe('a client with a health checker', () => {
     sick.delete(2);
     await clock.advance(3_000);
     expect(client.explain('orders')).toMatchObject({ healthy: 3, ejected: 0 });
+  });
+
+  it('has a call that waits for room go to who passes the check again', async () => {
+    const { client, clock, sick } = await startChecked({
+      balancing: { maxInFlight: 1 },
+      queue: { limit: 1, maxWaitMs: 10_000 },
+    });
+    await clock.advance(1_000);
+    sick.add(2);
+    await clock.advance(4_000);
+    const ends: (() => void)[] = [];
+    const busy = [1, 3].map(() =>
+      client.call('orders', () => new Promise<void>((resolve) => ends.push(resolve)), patient),
+    );
+    const wentTo: number[] = [];
+    const waits = client.call('orders', ({ instance }) => wentTo.push(instance.port));
+    await clock.advance(0);
+
+    sick.delete(2);
+    await clock.advance(3_000);
+
+    expect(wentTo).toEqual([2]);
+    for (const end of ends) end();
+    await Promise.all([...busy, waits]);
   });
 
   it('lets a new instance wait for its first pass', async () => {
