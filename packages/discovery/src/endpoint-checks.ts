@@ -1,3 +1,4 @@
+import { ClosedError } from '@sd/core';
 import type { AdvancedHealthChecker } from '@sd/health';
 import type { Endpoint, EndpointPool } from '@sd/load-balancers';
 
@@ -37,10 +38,16 @@ export class EndpointChecks {
   }
 
   #watch(endpoint: Endpoint): () => void {
-    return this.#checker.watch(endpoint.instance, ({ status }) => {
-      if (status === 'unknown') return;
-      this.#pool.report(endpoint, status);
-      this.#onChange();
-    });
+    try {
+      return this.#checker.watch(endpoint.instance, ({ status }) => {
+        if (status === 'unknown') return;
+        this.#pool.report(endpoint, status);
+        this.#onChange();
+      });
+    } catch (error) {
+      if (!(error instanceof ClosedError)) throw error;
+      this.#pool.report(endpoint, 'unknown'); // whoever made the checker has closed it: nobody is to look any more
+      return () => undefined;
+    }
   }
 }

@@ -29,7 +29,7 @@ async function startChecked(clientOptions: Partial<DiscoveryClientOptions> = {})
   });
   for (const port of [1, 2, 3]) await fixture.publish('orders', { port });
   await client.getInstances('orders');
-  return { ...fixture, client, second, sick, looks, protocols };
+  return { ...fixture, client, second, healthChecker, sick, looks, protocols };
 }
 
 const patient = { attemptTimeoutMs: 60_000, deadlineMs: 60_000 };
@@ -120,5 +120,20 @@ describe('a client with a health checker', () => {
     looks.length = 0;
     await clock.advance(10_000);
     expect(looks).toEqual([]);
+  });
+
+  it('calls who comes unchecked, and hears of changes, when its checker was closed before it', async () => {
+    const { client, clock, healthChecker, publish } = await startChecked();
+    await clock.advance(1_000);
+    const changes = client.watch('orders');
+    await changes.next();
+    healthChecker.close();
+
+    const change = changes.next();
+    await publish('orders', { port: 4 });
+    await clock.advance(100);
+
+    expect(client.explain('orders')).toMatchObject({ healthy: 4 });
+    expect(await Promise.race([change, clock.advance(0)])).toMatchObject({ value: { added: [{ port: 4 }] } });
   });
 });
