@@ -27,14 +27,16 @@ export class UnknownInstanceError extends DiscoveryError {
 export class NoHealthyInstanceError extends DiscoveryError {
   readonly code = 'ERR_SD_NO_HEALTHY_INSTANCE';
 
-  /** @param known all instances of the service @param matching those that the filter let through */
-  constructor(service: string, known: readonly ServiceInstance[], matching: readonly ServiceInstance[]) {
+  /** @param known all instances of the service @param matching how those are that the filter let through */
+  constructor(
+    service: string,
+    known: readonly ServiceInstance[],
+    matching: readonly Pick<ServiceInstance, 'status'>[],
+  ) {
     super(
       matching.length === 0
         ? `No instance of "${service}" matches the filter (${known.length} known)`
-        : `No healthy instance of "${service}" (${matching.length} known: ${countStatuses(matching)}${
-            matching.some(({ status }) => takesRequests(status)) ? leftOut : ''
-          })`,
+        : `No healthy instance of "${service}" (${matching.length} known: ${countStatuses(matching)})`,
       { service },
     );
   }
@@ -60,12 +62,12 @@ export class OverloadedError extends DiscoveryError {
   }
 }
 
-/** Nothing else keeps those from being asked: in a panic everybody else is. */
-const leftOut = '; those that take requests are isolated, or a layer gives them weight 0';
-
-function countStatuses(instances: readonly ServiceInstance[]): string {
+function countStatuses(instances: readonly Pick<ServiceInstance, 'status'>[]): string {
   const counts = new Map<string, number>();
-  for (const { status } of instances) counts.set(status, (counts.get(status) ?? 0) + 1);
+  for (const { status } of instances) {
+    const why = takesRequests(status) ? `${status} but left out by a layer` : status;
+    counts.set(why, (counts.get(why) ?? 0) + 1);
+  }
   return [...counts].map(([status, count]) => `${count} ${status}`).join(', ');
 }
 

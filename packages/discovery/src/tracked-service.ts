@@ -252,11 +252,7 @@ export class TrackedService {
     const { instances } = this.view;
     if (instances.length === 0) return new UnknownServiceError(this.name, this.backend);
     if (set.serves) return new OverloadedError(this.name, this.queue.length);
-    return new NoHealthyInstanceError(
-      this.name,
-      instances,
-      set.matching.map(({ instance }) => instance),
-    );
+    return new NoHealthyInstanceError(this.name, instances, set.matching.map(healthOf));
   }
 
   /** Resolves with the next change, when the signal aborts, or after `withinMs`. */

@@ -1,5 +1,4 @@
 import { BackendUnavailableError, ConfigValidationError } from '@sd/core';
-import type { Layer } from '@sd/load-balancers';
 import { NoHealthyInstanceError, UnknownServiceError } from '../src/index.ts';
 
 import { describe, expect, it, vi } from 'vitest';
@@ -136,13 +135,15 @@ describe('getInstance', () => {
     );
   });
 
-  it('says that healthy instances are left out by a layer', async () => {
-    const nobody: Layer = { name: 'nobody', apply: (_, weights) => weights.fill(0) };
-    const { client, publish } = startClient({ balancing: { layers: [nobody] } });
-    await publish('orders', { port: 1 });
+  it('says who was taken out here, although published as healthy', async () => {
+    const none = { name: 'none', apply: (_all: unknown, weights: Float64Array) => void weights.fill(0, 2) };
+    const { client, publish } = startClient({ balancing: { layers: [none] } });
+    for (const port of [1, 2, 3]) await publish('orders', { port });
+    const taken = (await client.getInstances('orders')).slice(0, 2);
+    for (const { id } of taken) client.isolate('orders', id);
 
     await expect(client.getInstance('orders')).rejects.toThrow(
-      'No healthy instance of "orders" (1 known: 1 healthy; those that take requests are isolated, or a layer',
+      'No healthy instance of "orders" (3 known: 2 out-of-service, 1 healthy but left out by a layer)',
     );
   });
 
