@@ -457,7 +457,8 @@ class Call<T> implements PendingCall<T>, AttemptContext<T>, Alarm {
   }
 
   #sleep(ms: number): Promise<void> {
-    return sleep(this.target.clock, ms, { signal: this.#interruptSignal() });
+    // Where the call has no deadline, nothing else may keep the process alive.
+    return sleep(this.target.clock, ms, { signal: this.#interruptSignal(), keepAlive: true });
   }
 
   #interruptSignal(): AbortSignal {

@@ -1,5 +1,5 @@
 import { ConnectionError } from '../src/index.ts';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { failWith, startCall, startClient } from './fixture.ts';
 
 describe('a retry', () => {
@@ -61,6 +61,23 @@ describe('a retry', () => {
     expect(startedAt).toHaveLength(1);
     await clock.advance(1);
     expect(await call).toBe('ok');
+  });
+
+  it('is waited for by the process, also where the call has no deadline', async () => {
+    const { client, clock, publish } = startClient();
+    await publish('orders', { port: 1 });
+    await client.getInstances('orders');
+    const setTimer = vi.spyOn(clock, 'setTimer');
+    const call = client.call('orders', ({ number }) => (number === 1 ? failWith('EBUSY') : 'ok'), {
+      idempotent: true,
+      deadlineMs: Infinity,
+      attemptTimeoutMs: 100,
+      classify: () => ({ outcome: 'overload', retryable: true, retryAfterMs: 3_000, everywhere: true }),
+    });
+    await clock.advance(3_000);
+
+    expect(await call).toBe('ok');
+    expect(setTimer).toHaveBeenCalledWith(expect.anything(), 3_000, { keepAlive: true });
   });
 
   it('is not made when the wait does not fit into the deadline', async () => {
