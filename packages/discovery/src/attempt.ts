@@ -160,7 +160,9 @@ export class RunningAttempt<T> implements Attempt, OpenAttempt {
   answer(): boolean {
     if (this.outcome !== undefined) return false;
     this.#isAnswering = true;
-    return this.#context.answered(this, this.#end('ok', 'answered', undefined));
+    const isTheCalls = this.#context.answered(this, this.#end('ok', 'answered', undefined));
+    if (!isTheCalls) this.end(); // whoever drops it says no more of it
+    return isTheCalls;
   }
 
   end(error?: unknown): void {

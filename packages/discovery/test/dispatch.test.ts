@@ -105,6 +105,24 @@ describe('a dispatched call', () => {
     expect(at(1).answer()).toBe(false);
   });
 
+  it('has nothing in flight when an attempt is answered while another is stopped', async () => {
+    const { at, attempts, clock, client } = await startDispatch({ idempotent: true });
+    at(0).answer();
+    at(0).end();
+    for (let times = 0; times < 100; times += 1) {
+      await client.call('orders', () => clock.advance(1), { idempotent: true });
+    }
+    const handler = handlerOf((attempt) => attempts.push(attempt));
+    const hedged = client.dispatch('orders', handler, { idempotent: true });
+    await clock.advance(200);
+    expect(attempts.map(({ kind }) => kind)).toEqual(['first', 'first', 'hedge']);
+    at(1).onStop(() => expect(at(2).answer()).toBe(false));
+
+    hedged.cancel(new Error('enough'));
+
+    expect(client.endpoints('orders')?.map(({ inFlight }) => inFlight)).toEqual([0, 0, 0]);
+  });
+
   it('fails by its deadline', async () => {
     const { clock, failures } = await startDispatch({ deadlineMs: 100 });
     await clock.advance(100);
