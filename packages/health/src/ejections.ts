@@ -138,8 +138,8 @@ export class Ejections {
     if (this.#counted === 0) return;
     for (const [endpoint, circuit] of this.#circuits) {
       if (!countsForCap(circuit.state)) continue;
+      this.#circuits.delete(endpoint); // first: whoever hears of its return may isolate it
       this.#return(endpoint, circuit, now);
-      this.#circuits.delete(endpoint);
     }
   }
 

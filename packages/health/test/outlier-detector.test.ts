@@ -9,6 +9,7 @@ import {
 import { anyRequest, EndpointPool, type Endpoint, type Outcome } from '@sd/load-balancers';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { OutlierDetector } from '../src/outlier-detector.ts';
+import type { OutlierEvent } from '../src/outlier-event.ts';
 import type { OutlierOptions } from '../src/outlier-options.ts';
 import { Detection } from './detection.ts';
 import { FakePool } from './fake-pool.ts';
@@ -108,6 +109,25 @@ describe('a detector', () => {
     for (let time = 0; time < 5; time += 1) detector.record(first, 'error', 1);
     expect(first.ejected).toBe(true);
     expect(error).toHaveBeenCalledOnce();
+    detector.close();
+  });
+
+  it('lets its listener isolate one that was just let back, and release it', async () => {
+    const [pool, clock] = [new FakePool(3), new ManualClock()];
+    const onEvent = ({ type, endpoint }: OutlierEvent): void => {
+      if (type === 'return') detector.isolate(endpoint);
+    };
+    const detector = new OutlierDetector({ service: 'orders', pool, clock, onEvent });
+    const [first, ...others] = pool.endpoints;
+    if (first === undefined) throw new Error('no endpoint');
+    for (let time = 0; time < 5; time += 1) detector.record(first, 'error', 1);
+    for (const other of others) detector.record(other, 'error', 1);
+    await clock.advance(1_000);
+    expect(first).toMatchObject({ isolated: true, ejected: false });
+
+    detector.release(first);
+
+    expect(first).toMatchObject({ isolated: false, ejected: false });
     detector.close();
   });
 
