@@ -300,8 +300,7 @@ class Call<T> implements PendingCall<T>, AttemptContext<T>, Alarm {
     try {
       if (pauseMs > 0) await this.#sleep(pauseMs);
       const endpoint = await this.#findEndpoint();
-      if (!this.#isDone) this.#start(endpoint, kind, this.target.clock.monotonic());
-      else this.#unpick(endpoint);
+      this.#start(endpoint, kind, this.target.clock.monotonic());
     } catch (error) {
       this.#fail(error);
     }
@@ -361,6 +360,11 @@ class Call<T> implements PendingCall<T>, AttemptContext<T>, Alarm {
   }
 
   #start(endpoint: Endpoint, kind: AttemptKind, now: number): void {
+    // The call may have been cancelled while it waited, or by who heard of the pick.
+    if (this.#isDone) {
+      this.#unpick(endpoint);
+      return;
+    }
     const { tried } = this.#request;
     this.#request.tried = tried === none ? [endpoint] : [...tried, endpoint];
     const reason = this.#set?.reason ?? 'direct';

@@ -2,10 +2,11 @@ import { ConfigValidationError } from '@sd/core';
 import {
   AttemptTimeoutError,
   DeadlineExceededError,
+  telemetry,
   UnknownServiceError,
   type Attempt,
 } from '../src/index.ts';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { failWith, hang, startCall, startClient } from './fixture.ts';
 
 describe('a call', () => {
@@ -169,6 +170,22 @@ describe('a cancelled call', () => {
     const { call, ports } = await startCall(() => 1, { signal: AbortSignal.abort(new Error('too late')) });
     await expect(call).rejects.toThrow('too late');
     expect(ports).toEqual([]);
+  });
+
+  it('makes no attempt when who hears of its pick cancels it', async () => {
+    const { client, publish } = startClient();
+    await publish('orders', { port: 1 });
+    await client.getInstances('orders');
+    const caller = new AbortController();
+    const onPick = (): void => caller.abort(new Error('enough'));
+    telemetry.pick.subscribe(onPick);
+    onTestFinished(() => void telemetry.pick.unsubscribe(onPick));
+    const attempt = vi.fn();
+
+    await expect(client.call('orders', attempt, { signal: caller.signal })).rejects.toThrow('enough');
+
+    expect(attempt).not.toHaveBeenCalled();
+    expect(client.endpoints('orders')).toMatchObject([{ inFlight: 0 }]);
   });
 
   it('ends a pause between attempts', async () => {
