@@ -104,6 +104,18 @@ describe('the latency that is expected', () => {
     },
   );
 
+  it.each([300, 2_000, 30_000])(
+    'fades nearly as exp() says: a peak of %s ms is 10 ms again',
+    async (peakMs) => {
+      const { call, tick, expected } = setUp();
+      call('ok', peakMs);
+      await tick(10_000 * Math.log(peakMs / 10));
+      expect(expected()).toBeLessThan(10 * 5);
+      await tick(0.4 * 10_000 * Math.log(peakMs / 10));
+      expect(expected()).toBeLessThan(10);
+    },
+  );
+
   it('is what a failure took, where that is more than its cost', () => {
     const { call, expected } = setUp({ failureMs: 200 });
     call('error', 5);
