@@ -35,12 +35,13 @@ export async function untilListening(server: ListeningServer, signal: AbortSigna
   await abortable(once(server, 'listening', { signal }), signal);
 }
 
-/** Cuts off whom it serves: that nobody can have found it yet is why it closes. */
+/** Cuts off whom it serves, who can only have found it where it was before; where it cannot, it does not wait for them. */
 export function closeNow(server: ListeningServer | undefined): Promise<void> {
   return new Promise((resolve) => {
     if (server === undefined) return resolve();
     server.close(() => resolve());
-    server.closeAllConnections?.();
+    if (server.closeAllConnections === undefined) resolve();
+    else server.closeAllConnections();
   });
 }
 

@@ -1,6 +1,7 @@
 import type { DiscoveryBackend } from '@sd/core';
 import { MemoryBackend, MemoryStore } from '@sd/memory';
 import { createServer, type RequestListener, type Server } from 'node:http';
+import type { Server as TcpServer } from 'node:net';
 import { onTestFinished } from 'vitest';
 import { DiscoveryApp, type DiscoveryAppOptions } from '../src/index.ts';
 
@@ -56,7 +57,7 @@ export function event() {
   return { happened, happen: () => signal.abort() };
 }
 
-export function portOf(server: Server): number {
+export function portOf(server: TcpServer): number {
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('not a TCP server');
   return address.port;

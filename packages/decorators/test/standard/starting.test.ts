@@ -4,7 +4,8 @@ import type { DiscoveryClient } from '@sd/discovery';
 import { eventually } from '@sd/testkit';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
-import { describe, expect, it } from 'vitest';
+import { connect, createServer as createTcpServer, type Server as TcpServer } from 'node:net';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { InjectDiscoveryClient, InjectServiceClient, ServiceRegistry } from '../../src/index.ts';
 import { echoServer, event, makeApp, makeBackend, makeReadOnlyBackend, portOf } from '../fixture.ts';
 
@@ -228,6 +229,25 @@ describe('a start that fails', () => {
     await backend.close();
     await expect(app.start(Failing, seen)).rejects.toBeInstanceOf(ClosedError);
     expect(seen.map(({ listening }) => listening)).toEqual([false]);
+  });
+
+  it('does not wait for connections that its server cannot cut off', async () => {
+    const server = createTcpServer();
+    @ServiceRegistry({ service: 'orders' })
+    class Called {
+      async listen(): Promise<TcpServer> {
+        await once(server.listen(0, '127.0.0.1'), 'listening');
+        const socket = connect(portOf(server), '127.0.0.1');
+        onTestFinished(() => void socket.destroy());
+        await once(server, 'connection');
+        return server;
+      }
+    }
+    const backend = makeBackend();
+    const app = makeApp({ backend });
+    await backend.close();
+    await expect(app.start(Called)).rejects.toBeInstanceOf(ClosedError);
+    expect(server.listening).toBe(false);
   });
 
   it('leaves what else was started as it is', async () => {
