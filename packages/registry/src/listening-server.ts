@@ -1,5 +1,5 @@
 import { Server as TlsServer } from 'node:tls';
-import { onAbort, type Clock } from '@sd/core';
+import { onAbort, systemClock, type Clock } from '@sd/core';
 
 /** What a registration needs of a `node:http`, `node:https`, `node:http2` or `node:net` server. */
 export interface ListeningServer {
@@ -92,12 +92,17 @@ export class Connections {
  * heard, and leaves it open.
  */
 export function leftOpen(server: ListeningServer): { readonly server: ListeningServer } {
+  const connections = new Connections(server);
   const open: ListeningServer = {
     isSecure: isSecure(server),
     address: () => server.address(),
     close: (done) => {
       // A framework closes what is idle then: what turns idle later would hold it for as long, 72 s in Fastify.
       if (server.keepAliveTimeout !== undefined) server.keepAliveTimeout = 1;
+      // And what has never been idle, as nothing was asked over it, for ever.
+      if (server.closeIdleConnections !== undefined) {
+        systemClock.setTimer(() => connections.destroySilent(), silenceMs);
+      }
       done();
     },
   };

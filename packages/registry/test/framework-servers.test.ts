@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { createSecureServer as createHttp2Server } from 'node:http2';
 import { createServer as createSecureServer } from 'node:https';
-import type { Server as NetServer } from 'node:net';
+import { connect, type Server as NetServer } from 'node:net';
 import { expect, it, onTestFinished } from 'vitest';
 import { checkProvidedService, leftOpen } from '../src/index.ts';
 import { setUp } from './fixture.ts';
@@ -20,6 +20,21 @@ it('a server that its framework closes is drained, and left open', async () => {
 
   expect(registration.state.value).toBe('deregistered');
   expect(server.listening).toBe(true);
+});
+
+it('such a server can be closed then, though others are connected who have never asked anything', async () => {
+  const { registry } = setUp({ clock: systemClock });
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const registration = await registry.register({ service: 'orders', ...leftOpen(server) });
+  const socket = connect(registration.instance.port, '127.0.0.1');
+  onTestFinished(() => void socket.destroy());
+  await once(server, 'connection');
+
+  await registration.drain({ propagationMs: 0 });
+  server.close();
+
+  await once(server, 'close');
 });
 
 it('such a server of node:https is published as https, unless something else is said', async () => {
