@@ -3,6 +3,7 @@ import {
   isAlias,
   isCollection,
   isNode,
+  isScalar,
   LineCounter,
   parseDocument,
   visit,
@@ -84,8 +85,8 @@ function parseYaml(file: string, text: string, format: 'JSON' | 'YAML'): ParsedF
     ]);
   }
   const document = parseDocument(text, {
-    // As JSON.parse() does it, of two with one name the last counts.
-    ...(format === 'JSON' ? { schema: 'json', uniqueKeys: false } : { merge: true }),
+    ...(format === 'JSON' ? { schema: 'json' } : { merge: true }),
+    uniqueKeys: false, // it would compare each with all others, which takes a minute for some ten thousand
     lineCounter: lines,
     prettyErrors: false, // they quote the file, which may hold secrets
     logLevel: 'error',
@@ -101,6 +102,9 @@ function parseYaml(file: string, text: string, format: 'JSON' | 'YAML'): ParsedF
 
   const [error] = document.errors;
   if (error !== undefined) throw broken(error.pos[0], error);
+  // As JSON.parse() does it, of two with one name the last counts.
+  const repeated = format === 'YAML' ? repeatedKey(document) : undefined;
+  if (repeated !== undefined) throw broken(repeated, 'Map keys must be unique');
   try {
     const content: unknown = document.toJS({ maxAliasCount: 10_000 });
     return { content, locate: (path) => placeOf(nodeAt(document, path)?.range?.[0] ?? 0) };
@@ -137,6 +141,26 @@ function parseJson(text: string): unknown {
 function placeIn(file: string, text: string, offset: number): string {
   const before = text.slice(0, offset).split('\n');
   return `${file}:${before.length}:${(before.at(-1)?.length ?? 0) + 1}`;
+}
+
+/** Where a key stands that its map has already. */
+function repeatedKey(document: Document): number | undefined {
+  let offset: number | undefined;
+  visit(document, {
+    Map(_key, { items }) {
+      const known = new Set<unknown>();
+      for (const { key } of items) {
+        if (!isScalar(key)) continue;
+        if (known.has(key.value)) {
+          offset = key.range?.[0] ?? 0;
+          return visit.BREAK;
+        }
+        known.add(key.value);
+      }
+      return undefined;
+    },
+  });
+  return offset;
 }
 
 /** Where it is, or 0 if all aliases have their anchors. In one pass: to resolve one alone is a pass of its own. */

@@ -119,6 +119,7 @@ describe('a file that cannot be served from the start', () => {
     ['services.yaml', 'services:\n  orders:\n    - {host: a', '3:15', 'valid YAML'],
     ['services.yaml', 'services:\n  orders: [*eu]', '2:12', 'valid YAML'],
     ['services.yaml', 'services: {}\n---\nservices: {}', '2:1', 'valid YAML'],
+    ['services.yaml', 'services:\n  orders: []\n  orders: []', '3:3', 'Map keys must be unique'],
     ['services.json', '{\n  "services": { "orders": oops }\n}', '2:27', 'valid JSON'],
     ['services.json', '{\n  "services": []\n}', '2:15', 'an object of service names'],
     ['services.yaml', 'service: {}', '1:1', '"services" is missing'],
@@ -167,6 +168,18 @@ describe('a file that cannot be served from the start', () => {
       expect(backend.listServices()).rejects.toThrow(/services.yaml:1504:13: /),
     );
     expect(wrongMs / goodMs).toBeLessThan(10);
+  });
+
+  it('is read in a time that grows with its length alone, however many services it has', async () => {
+    const readMs = async (count: number): Promise<number> => {
+      const services = Array.from({ length: count }, (_, n) => `  s${n}: [http://10.0.0.1:80]`);
+      const { backend } = await openText(['services:', ...services].join('\n'));
+      const begin = performance.now();
+      expect(await backend.listServices()).toHaveLength(count);
+      return performance.now() - begin;
+    };
+    const fewMs = await readMs(4_000);
+    expect((await readMs(20_000)) / fewMs).toBeLessThan(12);
   });
 
   // Near the end of the stack V8 may end the process, as it cannot compile a regular expression there.
