@@ -4,7 +4,14 @@ import { patient } from './bad-entries.ts';
 import type { ChaosStore } from './chaos-store.ts';
 import type { Fleet } from './fleet.ts';
 import type { HistoryWriter } from './history.ts';
-import { describeFault, providerPlaces, resourcesOf, type Fault, type Step } from './schedule.ts';
+import {
+  describeFault,
+  providerPlaces,
+  resourcesOf,
+  sentinelPlaces,
+  type Fault,
+  type Step,
+} from './schedule.ts';
 
 export interface FaultsOptions {
   readonly store: ChaosStore;
@@ -71,10 +78,14 @@ class Perpetrator {
       }
       case 'kill-store':
       case 'wipe-store':
+      case 'reform-store':
         return this.#during(fault, ['store'], async () => {
           await store.kill();
           await wait(fault.forMs);
-          await store.start({ keepData: fault.name === 'kill-store' });
+          await store.start({
+            keepData: fault.name === 'kill-store',
+            formAnew: fault.name === 'reform-store',
+          });
           onStoreBack();
         });
       case 'freeze-store':
@@ -83,6 +94,20 @@ class Perpetrator {
           await wait(fault.forMs);
           await store.thaw();
         });
+      case 'kill-sentinels':
+      case 'freeze-sentinels': {
+        const isAll = fault.sentinels.length === sentinelPlaces.length;
+        const targets = isAll ? ['sentinels'] : fault.sentinels.map((place) => `sentinel-${place}`);
+        const victims = fault.sentinels.flatMap((place) => store.sentinels?.servers[place - 1] ?? []);
+        const [end, begin] =
+          fault.name === 'kill-sentinels' ? (['kill', 'start'] as const) : (['freeze', 'thaw'] as const);
+        return this.#during(fault, targets, async () => {
+          for (const sentinel of victims) await sentinel[end]();
+          await wait(fault.forMs);
+          for (const sentinel of victims) await sentinel[begin]();
+          await store.sentinels?.agree();
+        });
+      }
       case 'bad-entry': {
         const key = `bad-${this.#number}`;
         const entries = patient(store.badEntries);

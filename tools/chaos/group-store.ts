@@ -5,6 +5,8 @@ import type { ChaosStore } from './chaos-store.ts';
 export interface Group extends TestServer {
   /** Resolves when those that live serve together. */
   waitUntilOk(): Promise<void>;
+  /** Kills all, and makes others of them that know nothing and serve at the same addresses. */
+  formAnew?(): Promise<void>;
 }
 
 /**
@@ -14,7 +16,7 @@ export interface Group extends TestServer {
 export function inGroup(
   group: Group,
   leaderNow: () => Promise<TestServer>,
-  traits: Pick<ChaosStore, 'addresses' | 'placeAt' | 'badEntries'>,
+  traits: Pick<ChaosStore, 'addresses' | 'placeAt' | 'badEntries' | 'sentinels'>,
 ): ChaosStore {
   let leader: TestServer | undefined;
   return {
@@ -23,7 +25,8 @@ export function inGroup(
       leader = await leaderNow();
       await leader.kill();
     },
-    async start({ keepData }) {
+    async start({ keepData, formAnew = false }) {
+      if (formAnew) return group.formAnew?.();
       if (!keepData) {
         await group.kill();
         return group.start({ keepData });

@@ -73,7 +73,10 @@ export interface FaultEvent {
   readonly number: number;
   readonly phase: 'begins' | 'ends';
   readonly fault: FaultName;
-  /** Names of processes, or `store`; of calls, a provider and the places of consumers: `consumer-1`. */
+  /**
+   * Names of processes, or `store`; of calls, a provider and the places of consumers: `consumer-1`; `sentinels` where they
+   * are all of them, and `sentinel-2`.
+   */
   readonly targets: readonly string[];
   /** For people to read. */
   readonly text: string;
@@ -87,6 +90,9 @@ export type FaultName =
   | 'kill-store'
   | 'wipe-store'
   | 'freeze-store'
+  | 'reform-store'
+  | 'kill-sentinels'
+  | 'freeze-sentinels'
   | 'cut-off'
   | 'refuse'
   | 'reset'

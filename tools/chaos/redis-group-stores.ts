@@ -10,7 +10,7 @@ const faults = { kill: true, wipe: true, freeze: true, links: true };
 /** Three masters with a replica each. The master that has the service is the one that is killed or frozen. */
 export const redisClusterStore: StoreTraits = {
   needs: 'redis',
-  faults,
+  faults: { ...faults, formAnew: true },
   saysStale: false, // its replica takes over
   start: async () => {
     const cluster = await RedisCluster.start();
@@ -28,10 +28,10 @@ export const redisClusterStore: StoreTraits = {
   },
 };
 
-/** A master and its replica, which are killed, frozen and wiped. The sentinels go on, and may be out of reach too. */
+/** A master and its replica, which are killed, frozen and wiped, and three sentinels that are killed or frozen apart. */
 export const redisSentinelStore: StoreTraits = {
   needs: 'redis',
-  faults,
+  faults: { ...faults, sentinels: true },
   saysStale: false, // the replica takes over
   start: async () => {
     const group = await RedisSentinel.start();
@@ -40,6 +40,7 @@ export const redisSentinelStore: StoreTraits = {
     const master = () => group.master();
     return inGroup(group, master, {
       badEntries: badRedisEntries(master),
+      sentinels: { servers: sentinels, agree: master },
       addresses: servers.map(addressOf),
       placeAt: (addresses) => ({
         store: 'redis-sentinel',

@@ -5,6 +5,7 @@ import { pace } from './pace.ts';
 
 export const providerPlaces = [1, 2, 3] as const;
 export const consumerPlaces = [1, 2] as const;
+export const sentinelPlaces = [1, 2, 3] as const;
 
 /** What goes wrong when, from the first moment of the schedule on, in milliseconds. */
 export interface Step {
@@ -25,7 +26,16 @@ export type Fault =
       readonly place: number;
       readonly forMs: number;
     }
-  | { readonly name: 'kill-store' | 'wipe-store' | 'freeze-store'; readonly forMs: number }
+  | {
+      readonly name: 'kill-store' | 'wipe-store' | 'freeze-store' | 'reform-store';
+      readonly forMs: number;
+    }
+  | {
+      readonly name: 'kill-sentinels' | 'freeze-sentinels';
+      /** In these places: one, so that most of them stay, or all. */
+      readonly sentinels: readonly number[];
+      readonly forMs: number;
+    }
   | {
       readonly name: 'cut-off';
       readonly link: Link;
@@ -95,7 +105,8 @@ const linkText = ({ role, place }: Link): string => `${role} ${place}`;
 
 type Weights = readonly (readonly [FaultName, number])[];
 
-function kindsFor({ kill, wipe, freeze, links }: StoreTraits['faults']): Weights {
+function kindsFor(faults: StoreTraits['faults']): Weights {
+  const { kill, wipe, freeze, links, formAnew = false, sentinels = false } = faults;
   const all: Weights = [
     ['kill-provider', 4],
     ['freeze-provider', 4],
@@ -115,6 +126,9 @@ function kindsFor({ kill, wipe, freeze, links }: StoreTraits['faults']): Weights
     ['refuse', links ? 2 : 0],
     ['reset', links ? 2 : 0],
     ['slow-link', links ? 2 : 0],
+    ['reform-store', formAnew ? 5 : 0],
+    ['kill-sentinels', sentinels ? 5 : 0],
+    ['freeze-sentinels', sentinels ? 5 : 0],
   ];
   return all.filter(([, weight]) => weight > 0);
 }
@@ -155,7 +169,13 @@ class Draw {
       case 'kill-store':
       case 'wipe-store':
       case 'freeze-store':
+      case 'reform-store':
         return { name, forMs: this.#duration() };
+      case 'kill-sentinels':
+      case 'freeze-sentinels': {
+        const sentinels = this.#rng() < 0.5 ? sentinelPlaces : [this.whole(1, sentinelPlaces.length + 1)];
+        return { name, sentinels, forMs: this.#duration() };
+      }
       case 'cut-off':
         return { name, link: this.#link(), forMs: this.#duration(), direction: this.#direction() };
       case 'refuse':
@@ -228,7 +248,11 @@ export function resourcesOf(fault: Fault): readonly string[] {
     case 'kill-store':
     case 'wipe-store':
     case 'freeze-store':
+    case 'reform-store':
       return ['store'];
+    case 'kill-sentinels':
+    case 'freeze-sentinels':
+      return ['sentinels']; // two of three would be most of them
     case 'deploy':
     case 'scale-to-zero':
       return [...providerPlaces.map((place) => `provider ${place}`), 'scale'];

@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fields, RedisServer, type RedisServerOptions } from './redis-server.ts';
 import { ServerGroup, startAll } from './server-group.ts';
@@ -21,7 +22,7 @@ export class RedisCluster extends ServerGroup {
     const nodes = await startAll(masterCount * (1 + replicas), () => ClusterNode.start(options));
     const cluster = new RedisCluster(nodes);
     try {
-      await cluster.#form();
+      await cluster.#form(nodes);
       await cluster.waitUntilOk();
       return cluster;
     } catch (error) {
@@ -70,9 +71,20 @@ export class RedisCluster extends ServerGroup {
     });
   }
 
+  /**
+   * All nodes lose their data and each other, and form another cluster at the same addresses: with ids of its own, with
+   * masters where the replicas were at first, and with other slots for each.
+   */
+  async formAnew(): Promise<void> {
+    await this.kill();
+    for (const { folder } of this.nodes) rmSync(nodesFile(folder));
+    await Promise.all(this.nodes.map((node) => node.start({ keepData: false })));
+    await this.#form(this.nodes.toReversed());
+    await this.waitUntilOk();
+  }
+
   /** As `redis-cli --cluster create` does, but everyone meets everyone, which saves waiting for gossip. */
-  async #form(): Promise<void> {
-    const { nodes } = this;
+  async #form(nodes: readonly RedisServer[]): Promise<void> {
     await Promise.all(
       nodes.map(async (node, index) => {
         await node.command('CLUSTER', 'SET-CONFIG-EPOCH', index + 1);
@@ -88,7 +100,7 @@ export class RedisCluster extends ServerGroup {
     });
     await Promise.all(
       nodes.slice(masterCount).map(async (replica, index) => {
-        const master = await this.#node(index).command('CLUSTER', 'MYID');
+        const master = await nodes[index]?.command('CLUSTER', 'MYID');
         await replica.command('CLUSTER', 'REPLICATE', String(master));
       }),
     );
@@ -112,12 +124,15 @@ class ClusterNode extends RedisServer {
       ...super.commandLine(),
       ...['--cluster-enabled', 'yes', '--cluster-port', String(busPort)],
       // Outside of the data folder: without its data a node is still a member.
-      ...['--cluster-config-file', join(this.folder, 'nodes.conf')],
+      ...['--cluster-config-file', nodesFile(this.folder)],
       ...['--cluster-node-timeout', '1500', '--cluster-replica-validity-factor', '0'],
       ...['--cluster-allow-replica-migration', 'no', '--repl-diskless-sync-delay', '0'],
     ];
   }
 }
+
+/** What a node knows of itself and of the others. */
+const nodesFile = (folder: string): string => join(folder, 'nodes.conf');
 
 async function isOk(node: RedisServer): Promise<boolean> {
   const [cluster, replication] = await Promise.all([

@@ -42,9 +42,13 @@ export class RedisSentinel extends ServerGroup {
     return [...this.nodes, ...this.sentinels];
   }
 
-  /** The master as the sentinels see it now, alive or not; waits while they do not agree. */
+  /**
+   * The master as the sentinels see it now, alive or not; waits while they do not agree. Where all of them are away, the
+   * one that takes itself for it.
+   */
   async master(): Promise<RedisServer> {
     return until('the sentinels agree on the master', async () => {
+      if (!this.sentinels.some(({ isUp }) => isUp)) return this.#selfStyled();
       const addresses = await this.#ask((sentinel) =>
         sentinel.command('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', this.name),
       );
@@ -68,6 +72,13 @@ export class RedisSentinel extends ServerGroup {
         views.every(Boolean)
       );
     });
+  }
+
+  async #selfStyled(): Promise<RedisServer | undefined> {
+    for (const node of this.nodes) {
+      if (node.isUp && (await node.info('replication')).get('role') === 'master') return node;
+    }
+    return undefined;
   }
 
   #ask<T>(question: (sentinel: RedisServer) => Promise<T>): Promise<readonly T[]> {
@@ -111,12 +122,14 @@ class Sentinel extends RedisServer {
   }
 
   /**
-   * By default sentinels hear of each other every 2 s and of replicas every 10 s; this can only be set at run time.
+   * By default sentinels hear of each other every 2 s and of replicas every 10 s, and one that was frozen for 2 s only
+   * looks on for 30 s; this can only be set at run time.
    * PING-PERIOD stays: five of it is how old the news of a replica may be that is to become the master.
    */
   protected override async isReady(): Promise<boolean> {
     if (!(await super.isReady())) return false;
-    await this.command('SENTINEL', 'DEBUG', 'INFO-PERIOD', 200, 'PUBLISH-PERIOD', 100, 'ASK-PERIOD', 100);
+    const periods = ['INFO-PERIOD', 200, 'PUBLISH-PERIOD', 100, 'ASK-PERIOD', 100, 'TILT-PERIOD', 1_000];
+    await this.command('SENTINEL', 'DEBUG', ...periods);
     return true;
   }
 }

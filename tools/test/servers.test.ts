@@ -159,6 +159,17 @@ describe.skipIf(!hasRedis)('RedisCluster', () => {
     const again = await cluster.masterOf('{orders}');
     expect(await again.command('GET', '{orders}')).toBeNull();
   });
+
+  it('is another cluster at the same addresses when it was formed anew', async () => {
+    const idsOf = () => Promise.all(cluster.nodes.map((node) => node.command('CLUSTER', 'MYID')));
+    const before = await idsOf();
+    const master = await cluster.masterOf('{orders}');
+    await master.command('SET', '{orders}', 1);
+    await cluster.formAnew();
+    const again = await cluster.masterOf('{orders}');
+    expect(await again.command('GET', '{orders}')).toBeNull();
+    expect(new Set([...before, ...(await idsOf())]).size).toBe(12);
+  });
 });
 
 describe.skipIf(!hasRedis)('RedisSentinel', () => {
@@ -187,6 +198,15 @@ describe.skipIf(!hasRedis)('RedisSentinel', () => {
     expect(await (await sentinel.master()).command('GET', 'a')).toBe('1');
     await sentinel.restart({ keepData: false });
     expect(await (await sentinel.master()).command('GET', 'a')).toBeNull();
+  });
+
+  it('has the same master while all sentinels are away, and when they are back', async () => {
+    const master = await sentinel.master();
+    await Promise.all(sentinel.sentinels.map((each) => each.kill()));
+    expect(await sentinel.master()).toBe(master);
+    await Promise.all(sentinel.sentinels.map((each) => each.start()));
+    await sentinel.waitUntilOk();
+    expect(await sentinel.master()).toBe(master);
   });
 });
 

@@ -1,4 +1,5 @@
 import type { FaultName, HistoryEvent, Method, Role } from '../history.ts';
+import { bounds } from './bounds.ts';
 
 /** What a history says, arranged by what it is about. Times are those of the history. */
 export interface Facts {
@@ -102,7 +103,7 @@ export interface Trouble extends Interval {
   readonly isAway: boolean;
 }
 
-const storeFaults: readonly FaultName[] = ['kill-store', 'wipe-store', 'freeze-store'];
+const storeFaults: readonly FaultName[] = ['kill-store', 'wipe-store', 'freeze-store', 'reform-store'];
 /** Of the way to the store, or as good as that: who is frozen does not hear of it either. */
 const linkFaults: readonly FaultName[] = ['cut-off', 'refuse', 'reset', 'slow-link', 'freeze-consumer'];
 
@@ -120,15 +121,7 @@ export function factsOf(history: readonly HistoryEvent[]): Facts {
     consumers: spawned.flatMap(({ who, role }) =>
       role === 'consumer' ? [consumerOf(who, own(who), history)] : [],
     ),
-    troubles: intervalsOf(history, [...storeFaults, ...linkFaults]).flatMap(({ fault, targets, from, to }) =>
-      targets.map((of) => ({
-        fault,
-        of,
-        from,
-        to,
-        isAway: fault !== 'slow-link' && fault !== 'freeze-consumer',
-      })),
-    ),
+    troubles: [...troublesIn(history), ...lostWithoutSentinels(history)],
     badEntries: intervalsOf(history, ['bad-entry']),
     begunAt: timeOf('begun'),
     calmAt: timeOf('calm'),
@@ -145,6 +138,49 @@ export function factsOf(history: readonly HistoryEvent[]): Facts {
 
 export const overlaps = (one: Interval, other: Interval): boolean =>
   one.from <= other.to && other.from <= one.to;
+
+function troublesIn(history: readonly HistoryEvent[]): readonly Trouble[] {
+  return intervalsOf(history, [...storeFaults, ...linkFaults]).flatMap(({ fault, targets, from, to }) =>
+    targets.map((of) => ({
+      fault,
+      of,
+      from,
+      to,
+      isAway: fault !== 'slow-link' && fault !== 'freeze-consumer',
+    })),
+  );
+}
+
+/**
+ * While all sentinels are away nothing happens to those who have a connection, so that this is no trouble of the store. But
+ * nobody tells where it is to those who have lost theirs, or have none yet.
+ */
+function lostWithoutSentinels(history: readonly HistoryEvent[]): readonly Trouble[] {
+  const losses = intervalsOf(history, [...storeFaults, ...linkFaults, 'freeze-provider']);
+  const gaps = [
+    ...losses.map(({ targets, from, to }) => ({ targets, from, to: to + bounds.backMs })),
+    ...history.flatMap(({ kind, who, t }) =>
+      kind === 'spawned' ? [{ targets: [who], from: t, to: connectedAt(who, history) }] : [],
+    ),
+  ];
+  return intervalsOf(history, ['kill-sentinels', 'freeze-sentinels'])
+    .filter(({ targets }) => targets.includes('sentinels'))
+    .flatMap((away) =>
+      gaps
+        .filter((gap) => overlaps(gap, away))
+        .flatMap(({ targets, from }) =>
+          targets.map((of) => ({ ...away, of, from: Math.max(from, away.from), isAway: false })),
+        ),
+    );
+}
+
+const connectedAt = (who: string, history: readonly HistoryEvent[]): number =>
+  history.find(
+    (event) =>
+      event.who === who &&
+      ((event.kind === 'state' && event.value === 'published') ||
+        (event.kind === 'view' && event.state === 'live')),
+  )?.t ?? Infinity;
 
 /** A process that starts has no say yet; from its start to its first word it takes half a second. */
 const startMs = 500;

@@ -113,6 +113,20 @@ describe('a history that is as it should be', () => {
     expect(broken(history)).toEqual([]);
   });
 
+  it('has a provider that was started while no sentinel was there, and took long to leave', () => {
+    const history = new MadeHistory().fault('kill-sentinels', 'sentinels', 5_000, 9_000);
+    const who = 'provider-4.1';
+    history.plus(5_500, who, { kind: 'spawned', role: 'provider' }, { kind: 'listening', port: 1_004 });
+    history.plus(6_000, who, { kind: 'told', to: 'drain' });
+    history.plus(6_000 + bounds.exitMs + 500, who, {
+      kind: 'exited',
+      code: 0,
+      signal: null,
+      killed: false,
+    });
+    expect(broken(history)).toEqual([]);
+  });
+
   it('has calls that failed while nobody was there', () => {
     const history = new MadeHistory();
     history
@@ -282,6 +296,29 @@ describe('the checker', () => {
   it('finds that a view does not say that it is stale while it is cut off from a store of several servers', () => {
     const history = new MadeHistory().fault('cut-off', 'consumer-1.1', 5_000, 9_000);
     expect(check(history.events, { saysStale: false }).violations).toHaveLength(1);
+  });
+
+  describe('finds that somebody who is connected notices that all sentinels are away:', () => {
+    const away = () => new MadeHistory().fault('freeze-sentinels', 'sentinels', 9_000, 13_000);
+
+    it('a view is stale', () => {
+      const history = away().view(10_000, 'consumer-1.1', allPorts, 'stale');
+      expect(broken(history.view(13_100, 'consumer-1.1', allPorts))).toEqual([
+        'views say that they are stale while the store is away, and only then',
+      ]);
+    });
+
+    it('a registration is lost', () => {
+      const history = away().plus(12_000, 'provider-1.1', {
+        kind: 'state',
+        value: 'lost',
+        code: 'ERR_SD_LEASE_LOST',
+      });
+      history.plus(13_100, 'provider-1.1', { kind: 'state', value: 'published' });
+      expect(broken(history)).toEqual([
+        'no registration is lost without trouble, or to a process that is not there',
+      ]);
+    });
   });
 
   describe('finds that a call fails while a healthy provider can be reached:', () => {

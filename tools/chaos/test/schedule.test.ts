@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { scheduleOf, type Fault } from '../schedule.ts';
-import { stores } from '../stores.ts';
+import { stores, type StoreName } from '../stores.ts';
 
 const all = stores.redis.faults;
 const seeds = Array.from({ length: 300 }, (_, index) => index + 1);
@@ -27,12 +27,31 @@ describe('scheduleOf()', () => {
     }
   });
 
+  it('takes away one sentinel or all, and never two one after the other', () => {
+    for (const seed of seeds) {
+      const onSentinels = scheduleOf(seed, stores['redis-sentinel'].faults).flatMap(({ atMs, fault }) =>
+        'sentinels' in fault ? [{ atMs, endMs: atMs + fault.forMs, count: fault.sentinels.length }] : [],
+      );
+      for (const [index, { atMs, count }] of onSentinels.entries()) {
+        expect([1, 3]).toContain(count);
+        expect(atMs).toBeGreaterThan(onSentinels[index - 1]?.endMs ?? -1);
+      }
+    }
+  });
+
   it('has nothing that a store cannot do', () => {
     const names = seeds.flatMap((seed) =>
       scheduleOf(seed, stores.static.faults).map(({ fault }) => fault.name),
     );
     expect(names).not.toContain('freeze-store');
     expect(names).not.toContain('cut-off');
+  });
+
+  it('has what only a Cluster, or only sentinels can do', () => {
+    const namesOf = (store: StoreName) =>
+      seeds.flatMap((seed) => scheduleOf(seed, stores[store].faults).map(({ fault }) => fault.name));
+    expect(namesOf('redis-cluster')).toContain('reform-store');
+    expect(namesOf('redis-sentinel')).toEqual(expect.arrayContaining(['kill-sentinels', 'freeze-sentinels']));
   });
 });
 
