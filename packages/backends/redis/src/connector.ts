@@ -114,6 +114,8 @@ function hearing(cluster: Cluster): Cluster {
       announced.catch(() => undefined);
       return announced;
     };
+    // For a command that hears only now that its slot has moved: nobody else would end it, and the end waits for all nodes.
+    if (cluster.status === 'disconnecting') node.disconnect();
   });
 }
 

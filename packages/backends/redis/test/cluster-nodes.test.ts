@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { BackendUnavailableError } from '@sd/core';
+import { BackendUnavailableError, ClosedError } from '@sd/core';
 import { RedisCluster, requireServer, type RedisServer } from '../../../../tools/servers/index.ts';
 import type { RedisBackend, RedisBackendOptions } from '../src/index.ts';
 import { ids, instance, openBackend } from './open-backend.ts';
@@ -96,6 +96,22 @@ describe.skipIf(!requireServer('redis'))('nodes of a Cluster', { timeout: 30_000
     await lease.update({ ...instance(1), weight: 3 });
     expect(await consumer.getInstances('orders')).toMatchObject([{ weight: 3 }]);
     expect(await consumer.listServices()).toEqual(['orders']);
+  });
+
+  it('hands a slot to another, and says so while we close: that ends all the same', async () => {
+    const backend = open();
+    for (const node of cluster.nodes) await backend.getInstances(await serviceAt((each) => each === node));
+    const from = await cluster.masterOf('{orders}');
+    const arrive = await move('orders');
+    await arrive();
+    cluster.freeze();
+    const refused = backend.getInstances('orders').catch((error: unknown) => error);
+    const closed = backend.close();
+    from.thaw();
+    await from.command('PING'); // it has answered what came before, too
+    cluster.thaw();
+    await closed;
+    expect(await refused).toBeInstanceOf(ClosedError);
   });
 
   it('hands a slot to another, which we may not follow (ASKING): requests fail, and the process does not', async () => {
