@@ -154,6 +154,8 @@ export class Link {
     for (const giveUp of [...this.#pending]) giveUp(reason);
     if (this.#channel.getConnectivityState(false) !== connectivityState.READY) this.#socket?.destroy();
     this.#channel.close();
+    // It waits for the end of all streams, which a server that has sent nonsense may never let it see.
+    setImmediate(() => this.#socket?.destroy());
   }
 
   #connected(socket: Socket): void {
