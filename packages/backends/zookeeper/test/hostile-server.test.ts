@@ -111,6 +111,18 @@ describe('a server that is none', () => {
     expect(String(outcome)).toMatch(/no sign of life|no answer/);
   });
 
+  it('begins a frame that does not end, and goes on to answer pings: that is silence to whoever only listens', async () => {
+    const pong = header(-2).frame();
+    const place = await hostileServer((socket, turn) => {
+      socket.write(turn === 1 ? welcome : turn === 2 ? length(80_000_000) : pong);
+    });
+    const connection = await openConnection(place, { connectTimeoutMs: 300, silenceMs: 300 });
+    const lost = new Promise<Error>((resolve) => {
+      connection.listen({ onEvent: () => undefined, onLost: resolve });
+    });
+    expect(String(await lost)).toMatch(/no sign of life/);
+  });
+
   it('stops in the middle, at any byte: an error each time', async () => {
     const everything = Buffer.concat([welcome, answer]);
     for (let cut = 0; cut < everything.length; cut += 1) {

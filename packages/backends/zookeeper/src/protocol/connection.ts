@@ -70,6 +70,8 @@ export class Connection {
   #tickMs: number;
   #tick: Timer | undefined;
   #heardAt: number;
+  /** When the last whole frame had come. */
+  #spokenAt = -Infinity;
   /** When the server was last asked for a sign of life. */
   #pingedAt = Infinity;
   #isCorked = false;
@@ -188,6 +190,7 @@ export class Connection {
     try {
       for (const frame of this.#frames.push(chunk)) {
         if (this.#state === 'closed') return;
+        this.#spokenAt = this.#heardAt;
         this.#accept(new JuteReader(frame));
       }
     } catch (error) {
@@ -272,7 +275,9 @@ export class Connection {
     const { clock, silenceMs } = this.#options;
     const now = clock.monotonic();
     const oldest = this.#pending[this.#answered];
-    const isSilent = this.#heardAt < this.#pingedAt && this.#pingedAt !== Infinity;
+    // Bytes are a sign of life while an answer is due that may be long. Else they are lost in a frame that has no end.
+    const aliveAt = oldest === undefined ? this.#spokenAt : this.#heardAt;
+    const isSilent = aliveAt < this.#pingedAt && this.#pingedAt !== Infinity;
     // Of a thousand requests that were sent at once the last may wait, as long as the others are answered.
     const isOverdue = oldest !== undefined && now - Math.max(oldest.sentAt, this.#answeredAt) >= silenceMs;
     if (!isSilent && !isOverdue) {
@@ -282,7 +287,7 @@ export class Connection {
     } else if (!isLate) {
       this.#tick = clock.setTimer(() => this.#onTick(true), this.#tickMs / 10);
     } else {
-      const what = isSilent ? `no sign of life for ${Math.round(now - this.#heardAt)} ms` : `no answer`;
+      const what = isSilent ? `no sign of life for ${Math.round(now - aliveAt)} ms` : `no answer`;
       this.#lose(new Error(`${what} within ${silenceMs} ms`));
     }
   }
