@@ -41,14 +41,15 @@ export async function campaign(options: CampaignOptions): Promise<CampaignReport
     const kind = problem === undefined ? undefined : kindOf(problem);
     if (problem === undefined || kind === undefined || problems.has(kind)) return;
     problems.add(kind);
-    onFound(await smaller(target, input, kind), problem);
+    onFound(target.mostMs === undefined ? await smaller(target, input, kind) : input, problem);
   };
   for (const input of inputs) await tell(input);
   coverage.hasGrown();
   const before = coverage.count;
   const endAt = performance.now() + forMs;
   while (performance.now() < endAt && problems.size < mostFound) {
-    const batch = Array.from({ length: batchSize }, () => next(target, inputs, rng));
+    const length = target.mostMs === undefined ? batchSize : 1;
+    const batch = Array.from({ length }, () => next(target, inputs, rng));
     for (const input of batch) await tell(input);
     if (!coverage.hasGrown({ note: false })) continue;
     for (const input of batch) {

@@ -35,7 +35,7 @@ export function keep({ name }: FuzzTarget, kind: 'found' | 'reached', input: Buf
 /** @returns what is wrong, if something is */
 export async function problemOf(target: FuzzTarget, input: Buffer): Promise<string | undefined> {
   try {
-    await inTime(target.run(input));
+    await inTime(target.run(input), target.mostMs);
     nothingIsPolluted();
     return undefined;
   } catch (error) {
@@ -44,7 +44,7 @@ export async function problemOf(target: FuzzTarget, input: Buffer): Promise<stri
 }
 
 /** What never ends would be taken for a long look. */
-async function inTime(run: void | Promise<void>): Promise<void> {
+async function inTime(run: void | Promise<void>, mostMs = 9_000): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`it has not ended within ${mostMs} ms`)), mostMs);
@@ -55,5 +55,3 @@ async function inTime(run: void | Promise<void>): Promise<void> {
     clearTimeout(timer);
   }
 }
-
-const mostMs = 9_000;

@@ -12,6 +12,11 @@ export interface FuzzTarget {
   readonly words?: readonly string[];
   /** How many runs the test makes; fewer where one takes long. Default: 300. */
   readonly testRuns?: number;
+  /**
+   * How long a run may take, in milliseconds, where it waits for real servers. Few are made then: finds are not made
+   * smaller, and nobody measures growth. Default: 9,000, and hardly any time in general.
+   */
+  readonly mostMs?: number;
   /** @throws when what must always hold does not: anything thrown is a find */
   run(input: Buffer): void | Promise<void>;
 }

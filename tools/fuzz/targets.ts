@@ -21,6 +21,7 @@ import { serviceNamesTarget } from './targets/service-names.ts';
 import { staticEnv } from './targets/static-env.ts';
 import { staticFiles } from './targets/static-files.ts';
 import { streams } from './targets/streams.ts';
+import { wire } from './targets/wire.ts';
 import { zookeeperAnswers } from './targets/zookeeper-answers.ts';
 import { zookeeperFrames } from './targets/zookeeper-frames.ts';
 import { zookeeperNodes } from './targets/zookeeper-nodes.ts';
@@ -52,4 +53,5 @@ export const targets: readonly FuzzTarget[] = [
   balancing,
   options,
   ...streams,
+  wire,
 ];

@@ -1,5 +1,4 @@
-import { listOf, numberOf, parseJson } from '../oracle.ts';
-import type { Recording } from './recording.ts';
+import { listOf, numberOf, parseJson, textOf } from '../oracle.ts';
 
 /** What becomes of a frame on its way. */
 interface Passage {
@@ -7,6 +6,10 @@ interface Passage {
   source: number;
   times: number;
   readonly changes: ((bytes: Buffer) => Buffer)[];
+  /** Sent before it. */
+  readonly ahead: Buffer[];
+  /** How long it is held back, in milliseconds. */
+  waitMs: number;
   /** The connection ends after so many of its bytes. */
   breakAt?: number;
 }
@@ -18,23 +21,26 @@ export interface Plan {
   /** Sizes of the pieces that come one by one, again and again; empty for frames as they are. */
   readonly pieces: readonly number[];
   sourceOf(frame: number): number;
-  /** What is sent of the frame, given its bytes, and whether nothing comes after it. */
-  passage(frame: number, bytes: Buffer): { readonly bytes: Buffer; readonly ends: boolean };
+  /** What is sent of the frame, given its bytes, when, and whether nothing comes after it. */
+  passage(
+    frame: number,
+    bytes: Buffer,
+  ): { readonly bytes: Buffer; readonly ends: boolean; readonly waitMs: number; readonly isTrue: boolean };
   /** A connection that ends is reset. */
   readonly resets: boolean;
   readonly registers: boolean;
 }
 
-export const truth = planOf(Buffer.from('[]'), { states: [], frames: [] });
+export const truth = planOf(Buffer.from('[]'), { frames: [] });
 
-export function planOf(input: Buffer, { frames }: Recording): Plan {
+export function planOf(input: Buffer, { frames }: { readonly frames: { readonly length: number } }): Plan {
   const pieces: number[] = [];
   const passages = new Map<number, Passage>();
   let resets = false;
   let registers = false;
   const of = (frame: number): Passage => {
     const index = frames.length === 0 ? 0 : frame % frames.length;
-    const passage = passages.get(index) ?? { source: index, times: 1, changes: [] };
+    const passage = passages.get(index) ?? untouched(index);
     passages.set(index, passage);
     return passage;
   };
@@ -48,6 +54,8 @@ export function planOf(input: Buffer, { frames }: Recording): Plan {
       const [one, other] = [of(frame), of(at)];
       [one.source, other.source] = [other.source, one.source];
     } else if (kind === 'break') of(frame).breakAt = at;
+    else if (kind === 'wait') of(frame).waitMs = at % mostWaitMs;
+    else if (kind === 'ahead') of(frame).ahead.push(Buffer.from(textOf(details[1]), 'latin1'));
     else if (kind === 'reset') resets = true;
     else if (kind === 'register') registers = true;
     else if (kind === 'byte') of(frame).changes.push((bytes) => withByte(bytes, at, value));
@@ -60,14 +68,25 @@ export function planOf(input: Buffer, { frames }: Recording): Plan {
     registers,
     sourceOf: (frame) => passages.get(frame)?.source ?? frame,
     passage(frame, bytes) {
-      const { times, changes, breakAt } = passages.get(frame) ?? { times: 1, changes: [] };
+      const { times, changes, ahead, waitMs, breakAt } = passages.get(frame) ?? untouched(frame);
       const once = changes.reduce((changed, change) => change(changed), bytes);
-      const all = Buffer.concat(Array.from({ length: Math.min(times, 4) }, () => once));
-      if (breakAt === undefined) return { bytes: all, ends: false };
-      return { bytes: all.subarray(0, breakAt % (all.length + 1)), ends: true };
+      const all = Buffer.concat([...ahead, ...Array.from({ length: Math.min(times, 4) }, () => once)]);
+      const isTrue = times === 1 && changes.length === 0;
+      if (breakAt === undefined) return { bytes: all, ends: false, waitMs, isTrue };
+      return { bytes: all.subarray(0, breakAt % (all.length + 1)), ends: true, waitMs, isTrue };
     },
   };
 }
+
+const untouched = (frame: number): Passage => ({
+  source: frame,
+  times: 1,
+  changes: [],
+  ahead: [],
+  waitMs: 0,
+});
+
+const mostWaitMs = 1_000;
 
 function withByte(bytes: Buffer, at: number, value: number): Buffer {
   const changed = Buffer.from(bytes);
@@ -78,6 +97,6 @@ function withByte(bytes: Buffer, at: number, value: number): Buffer {
 /** Each character is a byte. */
 function withText(bytes: Buffer, at: number, length: number, text: unknown): Buffer {
   const start = at % (bytes.length + 1);
-  const put = Buffer.from(typeof text === 'string' ? text : '', 'latin1');
+  const put = Buffer.from(textOf(text), 'latin1');
   return Buffer.concat([bytes.subarray(0, start), put, bytes.subarray(start + (length % 64))]);
 }
