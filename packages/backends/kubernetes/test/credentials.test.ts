@@ -342,8 +342,8 @@ describe('a kubeconfig', { timeout: 30_000 }, () => {
     const secured = await openSecured();
     const proxy = await openSocksProxy(secured.api.port);
     const file = kubeconfig(secured, { token: 'readertoken' }, { proxy });
-    const watch = await openWatch(openBackend({ kubeconfig: { file }, timeoutMs: 500 }));
-    await sleep(2_000);
+    const watch = await openWatch(openBackend({ kubeconfig: { file }, timeoutMs: 1_500 }));
+    await sleep(3_500);
     expect(watch.end).toBeUndefined();
     expect(secured.api.requests.map(({ verb }) => verb)).toEqual(['list', 'watch']);
   });
