@@ -1,9 +1,10 @@
-import { createInstance, follow, seededRng, systemClock, type ServiceInstance } from '@sd/core';
+import { createInstance, follow, seededRng, systemClock, type Rng, type ServiceInstance } from '@sd/core';
 import { ServiceRegistry } from '@sd/registry';
 import { eventually, haltableClock, silentLogger } from '@sd/testkit';
 import { setTimeout as wait } from 'node:timers/promises';
 import { requireServer } from '../../servers/index.ts';
-import { holds, typedLater } from '../oracle.ts';
+import { below, choose } from '../mutate.ts';
+import { holds, listOf, parseJson, typedLater } from '../oracle.ts';
 import { planOf, type Plan } from '../streams/plan.ts';
 import { stateOf } from '../streams/store.ts';
 import { strayErrors } from '../streams/stray-errors.ts';
@@ -35,6 +36,11 @@ const [noError, refusedStream, cancel, enhanceYourCalm] = [0, 7, 8, 11];
 /** SETTINGS with MAX_CONCURRENT_STREAMS. */
 const mostStreams = (count: number): string => frame(4, 0, 0, 3, 0, 0, 0, count);
 
+const frames = [
+  ...[goAway(0, noError), goAway(127, enhanceYourCalm), resetStreams(cancel), resetStreams(refusedStream)],
+  ...[mostStreams(0), frame(6, 0, 0, 0, 0, 0, 0, 0, 0, 0), frame(8, 0, 127, 255, 255, 255)],
+];
+
 /**
  * A provider and a view over connections that are cut, held back, garbled and added to: nothing is thrown that nobody
  * catches, soon after all is well the view is live and true, the registration is there once, and closing leaves nothing.
@@ -61,15 +67,11 @@ export const wire: FuzzTarget = {
       ['ahead', 25, mostStreams(0)],
     ],
   ].map((steps) => JSON.stringify(steps)),
-  words: [
-    ...['cut', 'break', 'reset', 'twice', 'drop', 'byte', 'put', 'wait', 'ahead'],
-    ...[goAway(0, noError), goAway(127, enhanceYourCalm), resetStreams(cancel), resetStreams(refusedStream)],
-    ...[mostStreams(0), frame(6, 0, 0, 0, 0, 0, 0, 0, 0, 0), frame(8, 0, 127, 255, 255, 255)],
-  ],
+  words: ['cut', 'break', 'reset', 'twice', 'drop', 'byte', 'put', 'wait', 'ahead', 'draw', ...frames],
   testRuns: 2,
   mostMs: 30_000,
   async run(input) {
-    const plan = planOf(input, { frames: { length: reach } });
+    const plan = planOf(withDrawn(input), { frames: { length: reach } });
     const chosen = wireStores.filter(({ name }) => requireServer(name));
     await Promise.all(chosen.map(({ server }) => server()));
     const before = openHandles();
@@ -83,6 +85,37 @@ export const wire: FuzzTarget = {
     }
   },
 };
+
+/** A step `["draw", seed]` stands for some at random. */
+function withDrawn(input: Buffer): Buffer {
+  const steps = listOf(parseJson(input)).flatMap((step) => {
+    const [kind, seed] = listOf(step);
+    return kind === 'draw' && typeof seed === 'number' ? drawn(seededRng(seed)) : [step];
+  });
+  return Buffer.from(JSON.stringify(steps));
+}
+
+const drawn = (rng: Rng): readonly unknown[] =>
+  Array.from({ length: 1 + below(8, rng) }, () => {
+    const frame = below(reach, rng);
+    const at = below(120, rng);
+    switch (below(8, rng)) {
+      case 0:
+        return ['break', frame, at];
+      case 1:
+        return ['wait', frame, 8 * at];
+      case 2:
+        return ['byte', frame, at, below(256, rng)];
+      case 3:
+        return ['put', frame, at, below(9, rng), choose(frames, rng)?.slice(below(9, rng))];
+      case 4:
+        return [choose(['twice', 'drop'], rng), frame];
+      case 5:
+        return [choose(['cut', 'reset'], rng), frame];
+      default:
+        return ['ahead', frame, choose(frames, rng)];
+    }
+  });
 
 let services = 0;
 
