@@ -114,8 +114,10 @@ export class OwnKey implements Placement, LeaseMember {
     if (revision <= this.#revision || this.#loss !== undefined) return;
     const loss = this.lossBy(entry, hasValue);
     if (loss !== undefined || entry === undefined) return this.drop(loss ?? 'gone');
-    // With our lease it is an update whose answer was lost, unless it is an older one that came late.
-    if (hasValue && entry.value.toString() !== this.#value) return this.drop('replaced');
+    // With our lease it is an update whose answer was lost, or an older one that came late: nobody else has taken the key,
+    // and what is to be there is put once more.
+    if (hasValue && entry.value.toString() !== this.#value)
+      return this.drop(this.#publisher.isNewest(this) ? 'gone' : 'replaced');
     this.#revision = revision;
   }
 }

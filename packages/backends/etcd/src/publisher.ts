@@ -195,9 +195,14 @@ export class Publisher {
     }
   }
 
+  /** Whether no other registration of this process has taken its key. */
+  isNewest(own: OwnKey): boolean {
+    return this.#current.get(own.key) === own;
+  }
+
   #forget(own: OwnKey): void {
     own.lease?.leave(own);
-    if (this.#current.get(own.key) === own) this.#current.delete(own.key);
+    if (this.isNewest(own)) this.#current.delete(own.key);
   }
 
   /** What has failed may have been done, or be done yet. */
