@@ -46,7 +46,7 @@ export class Wire {
 
   /** @throws when a client leaves a connection open */
   async gone(): Promise<void> {
-    const late = AbortSignal.timeout(2_000);
+    const late = AbortSignal.timeout(5_000);
     const closed = Array.from(this.#clients, (client) => once(client, 'close', { signal: late }));
     await Promise.all(closed).catch(() => {
       throw new Error(`${this.#clients.size} connections are left open`);

@@ -16,7 +16,7 @@ import type { FuzzTarget } from '../target.ts';
 const timeoutMs = 500;
 const ttlMs = 2_000;
 /** When all must have come right on a clean wire: a backend waits for up to 5 s for a store that is silent, and connects. */
-const patienceMs = 8_000;
+const patienceMs = 20_000;
 
 /** So many frames are reached by an input. */
 const reach = 80;
@@ -69,7 +69,7 @@ export const wire: FuzzTarget = {
   ].map((steps) => JSON.stringify(steps)),
   words: ['cut', 'break', 'reset', 'twice', 'drop', 'byte', 'put', 'wait', 'ahead', 'draw', ...frames],
   testRuns: 2,
-  mostMs: 30_000,
+  mostMs: 50_000,
   async run(input) {
     const plan = planOf(withDrawn(input), { frames: { length: reach } });
     const chosen = wireStores.filter(({ name }) => requireServer(name));
