@@ -12,6 +12,10 @@ export default defineConfig({
   external: [/^@sd\//],
   dts: { compilerOptions: { ignoreDeprecations: '6.0' } },
   sourcemap: true,
+  // The sources are in the package, where the map points.
+  esbuildOptions: (options) => {
+    options.sourcesContent = false;
+  },
   clean: true,
   onSuccess: () => copyFile(new URL('LICENSE', import.meta.url), 'LICENSE'),
 });
