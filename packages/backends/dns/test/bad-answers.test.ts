@@ -315,7 +315,8 @@ describe('a server that', () => {
     const backend = openWith({ ...up(silent, good), timeoutMs: 500 });
     const begin = performance.now();
     await Promise.all(Array.from({ length: 400 }, () => backend.getInstances('orders')));
-    expect(performance.now() - begin).toBeLessThan(1_500);
+    // Seven rounds of 64 would take 3.5 s.
+    expect(performance.now() - begin).toBeLessThan(2_500);
   });
 
   it('loses a packet or two is asked again', async () => {
