@@ -32,7 +32,8 @@ export class Probes {
 
   /** The one that waits longest among those that the set has and the request suits. It is due no longer. */
   take({ tried, mayProbe = true }: PickRequest, members: Members): PooledEndpoint | undefined {
-    if (tried.length > 0 || mayProbe === 'never') return undefined; // one that failed already shall not be the guinea pig as well
+    if (mayProbe === 'never') return undefined;
+    if (tried.length > 0) return undefined; // one that failed already shall not be the guinea pig as well
     this.#picks += 1;
     // Where there are few requests, those on trial get no more of them than if they were in rotation.
     if (this.#picks * this.#due.length < members.all.length) return undefined;
