@@ -42,7 +42,12 @@ export const registryStores = {
   'redis-cluster': redisClusterStore,
   'redis-sentinel': redisSentinelStore,
   'etcd-cluster': cluster('etcd', () => EtcdCluster.start(), badEtcdEntries),
-  'zookeeper-ensemble': cluster('zookeeper', () => ZooKeeperEnsemble.start(), badZooKeeperEntries),
+  'zookeeper-ensemble': cluster(
+    'zookeeper',
+    // In ticks of 100 ms: a leader that stands still alone is soon given up.
+    () => ZooKeeperEnsemble.start({ config: ['syncLimit=20'] }),
+    badZooKeeperEntries,
+  ),
 } as const;
 
 function store<Server extends TestServer & Address>(

@@ -77,6 +77,9 @@ class Member extends ZooKeeperServer {
     });
     // Whoever has no answer asks again soon, and not after twice as long each time.
     const election = ['fastleader.minNotificationInterval=50', 'fastleader.maxNotificationInterval=200'];
-    return ['initLimit=50', 'syncLimit=20', 'cnxTimeout=500', ...election, ...peers];
+    // Nodes that stood still together, for less than 10 s, do not take each other for silent. If they did, and came back to
+    // a leader that has not noticed, it might take the first change that they confirm for the answer to its greeting, and
+    // wait for ever until a majority confirms that change (ZOOKEEPER-4685).
+    return ['initLimit=50', 'syncLimit=100', 'cnxTimeout=500', ...election, ...peers];
   }
 }
