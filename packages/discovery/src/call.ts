@@ -274,7 +274,7 @@ class Call<T> implements PendingCall<T>, AttemptContext<T>, Alarm {
       this.#fail(error);
       return;
     }
-    target.budget.deposit(this.#startedAt);
+    target.began(this.#startedAt);
     this.#next('first', this.#startedAt);
     if (this.#alarmSlot < 0) this.#arm(this.#startedAt);
   }

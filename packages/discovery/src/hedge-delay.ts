@@ -23,16 +23,19 @@ export class HedgeDelay {
   readonly #percentile: number;
   readonly #minDelayMs: number;
   readonly #clock: Clock;
+  readonly #settle: () => void;
   readonly #groups: LatencyHistogram[] = [];
   /** The median, and when an answer is late; 0 while too little is known. */
   #usualMs = 0;
   #lateMs = 0;
   #validUntil = -Infinity;
 
-  constructor({ percentile = 0.95, minDelayMs = 1 }: HedgingOptions, clock: Clock) {
+  /** @param settle has answers that are known brought to `observe` */
+  constructor({ percentile = 0.95, minDelayMs = 1 }: HedgingOptions, clock: Clock, settle: () => void) {
     this.#percentile = percentile;
     this.#minDelayMs = minDelayMs;
     this.#clock = clock;
+    this.#settle = settle;
   }
 
   /** Share of the calls that may be hedged: those that are late when all is well. */
@@ -58,6 +61,7 @@ export class HedgeDelay {
   }
 
   #measure(): void {
+    this.#settle();
     const known = this.#groups.filter(({ count }) => count >= leastAnswers); // passes over those that there are not
     const late = middle(known.map((group) => group.quantile(this.#percentile) ?? 0));
     const usual = middle(known.map((group) => group.quantile(0.5) ?? 0));

@@ -85,34 +85,40 @@ export class RetryBudget {
 class SlidingCount {
   readonly #counts = new Uint32Array(steps);
   #step = 0;
-  #sum = 0;
+  /** Of all steps but the running one, and of that, so that counting touches nothing else. */
+  #past = 0;
+  #latest = 0;
+  #endsAt = stepMs;
 
   add(now: number): void {
-    this.#moveTo(now);
-    const index = this.#step % steps;
-    this.#counts[index] = (this.#counts[index] ?? 0) + 1;
-    this.#sum += 1;
+    if (now >= this.#endsAt) this.#moveTo(now);
+    this.#latest += 1;
   }
 
   sum(now: number): number {
-    this.#moveTo(now);
-    return this.#sum;
+    if (now >= this.#endsAt) this.#moveTo(now);
+    return this.#past + this.#latest;
   }
 
   #moveTo(now: number): void {
-    const step = Math.floor((now * steps) / windowMs);
+    const step = Math.floor(now / stepMs);
+    this.#counts[this.#step % steps] = this.#latest;
+    this.#past += this.#latest;
     const first = Math.max(this.#step + 1, step - steps + 1);
     for (let passed = first; passed <= step; passed += 1) {
       const index = passed % steps;
-      this.#sum -= this.#counts[index] ?? 0;
+      this.#past -= this.#counts[index] ?? 0;
       this.#counts[index] = 0;
     }
-    if (step > this.#step) this.#step = step;
+    this.#latest = 0;
+    this.#step = step;
+    this.#endsAt = (step + 1) * stepMs;
   }
 }
 
 const windowMs = 2_000;
 const steps = 10;
+const stepMs = windowMs / steps;
 
 /** Where a larger share of the attempts fails, the service has enough to do. What hangs is outrun, and does not count. */
 const mostFailedForHedges = 0.1;

@@ -67,7 +67,6 @@ export class TrackedService {
   readonly name: string;
   readonly backend: string;
   readonly pool: EndpointPool;
-  readonly budget: RetryBudget;
   readonly breaker: CircuitBreaker;
   /** Undefined: no second attempts beside late ones. */
   readonly hedging: HedgeDelay | undefined;
@@ -77,6 +76,7 @@ export class TrackedService {
   readonly rng: Rng;
   /** Set with each use, cleared by the sweep for idle services. */
   used = true;
+  readonly #budget: RetryBudget;
   readonly #following: Following;
   readonly #readers = new Set<Latest<ServiceView>>();
   readonly #listeners = new Set<(view: ServiceView) => void>();
@@ -110,13 +110,14 @@ export class TrackedService {
     this.breaker.onStateChange((state) => {
       if (telemetry.breaker.hasSubscribers) telemetry.breaker.publish({ service: name, state });
     });
-    this.hedging = options.hedging && new HedgeDelay(options.hedging, clock);
+    this.hedging =
+      options.hedging && new HedgeDelay(options.hedging, clock, () => this.#madeDetector?.settle());
     this.queue = new CallQueue(options.queue, clock);
     this.alarms = new Alarms(clock);
     this.#checks =
       options.healthChecker &&
       new EndpointChecks(this.pool, options.healthChecker, () => this.queue.wakeAll());
-    this.budget = new RetryBudget({ ...options.retryBudget, clock });
+    this.#budget = new RetryBudget({ ...options.retryBudget, clock });
     let applied: ServiceView['instances'] = [];
     let state: ServiceView['state'] = 'connecting';
     this.#following = follow(backend, name, {
@@ -171,9 +172,19 @@ export class TrackedService {
    */
   judge(endpoint: Endpoint, outcome: Outcome, durationMs: number, now = this.clock.monotonic()): void {
     this.#detector.record(endpoint, outcome, durationMs, now);
-    if (outcome === 'cancelled' || outcome === 'connect-failure') return;
-    this.budget.observe(outcome === 'ok', now);
-    if (outcome === 'ok' && durationMs >= 0) this.hedging?.observe(endpoint, durationMs, now);
+    if (outcome !== 'ok' && outcome !== 'cancelled' && outcome !== 'connect-failure')
+      this.#budget.observe(false, now);
+  }
+
+  /** Hot path. A call began. @param now of the clock */
+  began(now: number): void {
+    this.#budget.deposit(now);
+  }
+
+  /** Of its retries and hedges. */
+  get budget(): RetryBudget {
+    this.#madeDetector?.settle(); // it goes by what became of attempts
+    return this.#budget;
   }
 
   /** A connection to it is open. */
@@ -303,6 +314,10 @@ export class TrackedService {
       clock: this.clock,
       rng: this.rng,
       onEvent: (event) => this.#publish(event),
+      onAnswer: (endpoint, latencyMs, now) => {
+        this.#budget.observe(true, now);
+        if (latencyMs >= 0) this.hedging?.observe(endpoint, latencyMs, now);
+      },
     });
     return this.#madeDetector;
   }

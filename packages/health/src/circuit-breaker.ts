@@ -23,6 +23,8 @@ export type CircuitEntry = number;
  */
 export class CircuitBreaker {
   readonly #options: ReturnType<typeof complete>;
+  /** Without rules it only opens by hand. */
+  readonly #hasRules: boolean;
   readonly #clock: Clock;
   readonly #calls = new OutcomeWindow(windowPeriods);
   readonly #openings: Setbacks;
@@ -38,6 +40,8 @@ export class CircuitBreaker {
   /** @throws {ConfigValidationError} naming each wrong option */
   constructor(options: CircuitBreakerOptions) {
     this.#options = complete(options);
+    const { failureRate, consecutiveFailures } = this.#options;
+    this.#hasRules = failureRate !== false || consecutiveFailures !== undefined;
     const { openMs, maxOpenMs, clock = systemClock, rng = systemRng } = this.#options;
     this.#clock = clock;
     this.#advancedAt = clock.monotonic();
@@ -75,6 +79,7 @@ export class CircuitBreaker {
   succeeded(entry: CircuitEntry, now = this.#clock.monotonic()): void {
     if (entry !== this.#entry) return;
     if (this.#state.value === 'closed') {
+      if (!this.#hasRules) return;
       this.#failuresInRow = 0;
       this.#advance(now);
       this.#calls.record(0, false);
@@ -88,6 +93,7 @@ export class CircuitBreaker {
   failed(entry: CircuitEntry): void {
     if (entry !== this.#entry) return;
     if (this.#state.value === 'closed') {
+      if (!this.#hasRules) return;
       this.#failuresInRow += 1;
       this.#advance(this.#clock.monotonic());
       this.#calls.record(0, true);

@@ -1,6 +1,7 @@
 import { globalLogger, systemClock, systemRng, validate, type Clock, type Rng, type Timer } from '@sd/core';
 import type { Endpoint, Outcome } from '@sd/load-balancers';
 import * as v from 'valibot';
+import { AnswerLog } from './answer-log.ts';
 import type { DetectedPool } from './detected-pool.ts';
 import { Ejections } from './ejections.ts';
 import { Evidence } from './evidence.ts';
@@ -18,6 +19,11 @@ export interface OutlierDetectorOptions {
   readonly rng?: Rng | undefined;
   /** What happens, for telemetry. What it throws is logged. */
   readonly onEvent?: ((event: OutlierEvent) => void) | undefined;
+  /**
+   * Hears of each outcome `ok`, a while after `record`: when 64 have come together, when something depends on them, and
+   * at the latest a second later. For what you remember of answers yourself.
+   */
+  readonly onAnswer?: ((endpoint: Endpoint, latencyMs: number, now: number) => void) | undefined;
 }
 
 /**
@@ -33,6 +39,8 @@ export class OutlierDetector implements Disposable {
   readonly #rules: OutlierRules;
   readonly #clock: Clock;
   readonly #onEvent: ((event: OutlierEvent) => void) | undefined;
+  readonly #onAnswer: OutlierDetectorOptions['onAnswer'];
+  readonly #answers = new AnswerLog();
   readonly #roster: Roster;
   readonly #ejections: Ejections;
   readonly #evidence: Evidence;
@@ -55,6 +63,7 @@ export class OutlierDetector implements Disposable {
     this.#rules = rules;
     this.#clock = clock;
     this.#onEvent = onEvent;
+    this.#onAnswer = parts.onAnswer;
     this.#sweptAt = clock.monotonic();
     this.#turnedAt = this.#sweptAt;
     this.#evidence = new Evidence(rules, windowPeriods);
@@ -86,6 +95,29 @@ export class OutlierDetector implements Disposable {
    * @param now of the clock, where you have just read it
    */
   record(endpoint: Endpoint, outcome: Outcome, latencyMs: number, now = this.#clock.monotonic()): void {
+    // Nothing follows from one more good answer of an endpoint that is well: that can wait until something else happens.
+    const mayWait = outcome === 'ok' && !endpoint.ejected && !endpoint.slow && this.#quiet < windowPeriods;
+    if (mayWait && !this.#isClosed) {
+      this.#answers.add(endpoint, latencyMs, now);
+      if (this.#answers.isFull) this.settle();
+      return;
+    }
+    this.settle();
+    if (outcome === 'ok') this.#onAnswer?.(endpoint, latencyMs, now);
+    this.#learn(endpoint, outcome, latencyMs, now);
+  }
+
+  /** Looks at all that was recorded. Everything here does so first; `onAnswer` may be wanted sooner. */
+  settle(): void {
+    this.#answers.drain(this.#answered);
+  }
+
+  readonly #answered = (endpoint: Endpoint, latencyMs: number, now: number): void => {
+    this.#onAnswer?.(endpoint, latencyMs, now);
+    this.#learn(endpoint, 'ok', latencyMs, now);
+  };
+
+  #learn(endpoint: Endpoint, outcome: Outcome, latencyMs: number, now: number): void {
     if (this.#isClosed || !this.#roster.has(endpoint)) return;
     const tookMs = latencyMs >= 0 && latencyMs < Infinity ? latencyMs : 0;
     if (this.#quiet >= windowPeriods) this.#start(now);
@@ -108,6 +140,7 @@ export class OutlierDetector implements Disposable {
 
   /** A connection to it was opened without an attempt: if it was out as unreachable, it is back. */
   reached(endpoint: Endpoint): void {
+    this.settle();
     if (!this.#isClosed && this.#roster.has(endpoint))
       this.#ejections.reached(endpoint, this.#clock.monotonic());
   }
@@ -115,6 +148,7 @@ export class OutlierDetector implements Disposable {
   /** The endpoint itself said when to come back, e.g. with `Retry-After`. */
   holdOff(endpoint: Endpoint, forMs: number): void {
     const { maxHoldOffMs } = this.#rules;
+    this.settle();
     if (this.#isClosed || maxHoldOffMs === false || !(forMs > 0) || !this.#roster.has(endpoint)) return;
     const now = this.#clock.monotonic();
     this.#eject(endpoint, { reason: 'asked', askedMs: Math.min(forMs, maxHoldOffMs) }, now);
@@ -122,17 +156,20 @@ export class OutlierDetector implements Disposable {
 
   /** Takes an endpoint out by hand, until `release`, whatever it does. */
   isolate(endpoint: Endpoint): void {
+    this.settle();
     if (this.#isClosed || !this.#roster.has(endpoint)) return;
     this.#ejections.isolate(endpoint, this.#clock.monotonic());
     this.#evidence.left(endpoint.slot);
   }
 
   release(endpoint: Endpoint): void {
+    this.settle();
     this.#ejections.release(endpoint);
   }
 
   /** A quantile of how long all endpoints took to answer, in milliseconds; 0 while nobody has. @param quantile 0 to 1 */
   answersMs(quantile: number): number {
+    this.settle();
     return this.#evidence.answersMs(quantile);
   }
 
@@ -143,6 +180,7 @@ export class OutlierDetector implements Disposable {
 
   /** Lets back what it ejected or degraded, and stops. Idempotent. */
   close(): void {
+    this.settle();
     this.#isClosed = true;
     this.#timer?.cancel();
     this.#timer = undefined;
@@ -170,6 +208,7 @@ export class OutlierDetector implements Disposable {
     const now = this.#clock.monotonic();
     this.#timer = undefined;
     this.#timerAt = Infinity;
+    this.settle();
     const endpoints = this.#roster.list;
     if (now - this.#sweptAt >= periodMs && this.#quiet < windowPeriods) this.#sweep(endpoints, now);
     this.#ejections.wake(now);

@@ -1,6 +1,6 @@
 import { ManualClock, type Rng } from '@sd/core';
 import type { Endpoint, Outcome } from '@sd/load-balancers';
-import { OutlierDetector } from '../src/outlier-detector.ts';
+import { OutlierDetector, type OutlierDetectorOptions } from '../src/outlier-detector.ts';
 import type { OutlierEvent } from '../src/outlier-event.ts';
 import type { OutlierOptions } from '../src/outlier-options.ts';
 import { FakePool, type FakeEndpoint } from './fake-pool.ts';
@@ -10,6 +10,7 @@ export interface Given {
   readonly options?: OutlierOptions;
   /** Default: no jitter. */
   readonly rng?: Rng;
+  readonly onAnswer?: OutlierDetectorOptions['onAnswer'];
 }
 
 /** A detector, its pool, and ways to say what happened to attempts. */
@@ -19,7 +20,7 @@ export class Detection {
   readonly events: OutlierEvent[] = [];
   readonly detector: OutlierDetector;
 
-  constructor({ endpoints = 10, options = {}, rng = () => 0.5 }: Given = {}) {
+  constructor({ endpoints = 10, options = {}, rng = () => 0.5, onAnswer }: Given = {}) {
     this.pool = new FakePool(endpoints);
     this.detector = new OutlierDetector({
       service: 'orders',
@@ -28,6 +29,7 @@ export class Detection {
       clock: this.clock,
       rng,
       onEvent: (event) => this.events.push(event),
+      onAnswer,
     });
   }
 

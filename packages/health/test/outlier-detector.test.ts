@@ -211,3 +211,44 @@ describe('a detector on an EndpointPool', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 });
+
+describe('onAnswer', () => {
+  function hearing(): Detection & { readonly heard: number[] } {
+    const heard: number[] = [];
+    const onAnswer = (_endpoint: Endpoint, latencyMs: number): void => void heard.push(latencyMs);
+    return Object.assign(new Detection({ onAnswer }), { heard });
+  }
+
+  function answer(d: Detection, latencies: readonly number[]): void {
+    for (const latencyMs of latencies) d.record(d.at(0), 'ok', { latencyMs });
+  }
+
+  it('hears of the first answer at once, and of the following together, in their order', () => {
+    const d = hearing();
+    const latencies = Array.from({ length: 65 }, (_, index) => index);
+    answer(d, latencies.slice(0, 64));
+    expect(d.heard).toEqual([0]);
+    answer(d, latencies.slice(64));
+    expect(d.heard).toEqual(latencies);
+  });
+
+  it('hears of them when something depends on them: before a failure, and when it is asked', () => {
+    const d = hearing();
+    answer(d, [1, 2]);
+    d.record(d.at(1), 'error');
+    expect(d.heard).toEqual([1, 2]);
+    answer(d, [3]);
+    expect(d.detector.answersMs(1)).toBeCloseTo(3, 0);
+    expect(d.heard).toEqual([1, 2, 3]);
+  });
+
+  it('hears of them a second later at the latest, and when the detector closes', async () => {
+    const d = hearing();
+    answer(d, [1, 2]);
+    await d.clock.advance(1_000);
+    expect(d.heard).toEqual([1, 2]);
+    answer(d, [3]);
+    d.detector.close();
+    expect(d.heard).toEqual([1, 2, 3]);
+  });
+});

@@ -20,7 +20,7 @@ interface Answer {
   readonly rawHeaders: Buffer[];
   readonly resume: () => void;
   readonly statusText: string;
-  readonly chunks: Buffer[];
+  chunks: Buffer[];
   readonly isGood: boolean;
   trailers: string[] | null;
   isComplete: boolean;
@@ -34,6 +34,8 @@ interface Answer {
 export class AttemptHandler implements RequestHandler {
   /** Of an answer that is no good. */
   error: HttpStatusError | undefined;
+  /** Of the attempt before it of the same request. */
+  readonly earlier: AttemptHandler | undefined;
   readonly #request: ServiceRequest;
   readonly #attempt: OpenAttempt;
   #abort: ((reason?: Error) => void) | undefined;
@@ -45,7 +47,8 @@ export class AttemptHandler implements RequestHandler {
   #dropping: NodeJS.Timeout | undefined;
   #isAccepting = true;
 
-  constructor(request: ServiceRequest, attempt: OpenAttempt) {
+  constructor(request: ServiceRequest, attempt: OpenAttempt, earlier: AttemptHandler | undefined) {
+    this.earlier = earlier;
     this.#request = request;
     this.#attempt = attempt;
   }
@@ -112,7 +115,7 @@ export class AttemptHandler implements RequestHandler {
       resume,
       statusText,
       isGood,
-      chunks: [],
+      chunks: noChunks,
       trailers: null,
       isComplete: false,
     };
@@ -129,7 +132,9 @@ export class AttemptHandler implements RequestHandler {
       return true;
     }
     if (this.#kept === undefined) return false;
-    this.#kept.chunks.push(chunk);
+    // An array that grows takes room for many, and most answers are one chunk.
+    if (this.#kept.chunks.length === 0) this.#kept.chunks = [chunk];
+    else this.#kept.chunks.push(chunk);
     this.#keptBytes += chunk.length;
     if (this.#keptBytes > mostKept) this.#fail(this.#kept, LongAnswerError);
     return this.#isAccepting;
@@ -207,6 +212,9 @@ export class AttemptHandler implements RequestHandler {
 }
 
 const ignore = (): void => undefined;
+
+/** Shared: a chunk goes into an array of its own. */
+const noChunks: Buffer[] = [];
 
 /** What an answer says of its body, in bytes; Infinity where it does not say, or says more than five digits. */
 function lengthOf(rawHeaders: readonly Buffer[]): number {

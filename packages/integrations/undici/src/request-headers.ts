@@ -7,14 +7,15 @@ type Value = string | string[] | undefined;
 /** Hot path. Those of the caller, and what is sent along; what the caller says stands, in capitals or not. */
 export function requestHeaders(own: Headers, attempt: OpenAttempt, deadlineHeader: string | false): Headers {
   const traced = attempt.headers;
-  if (deadlineHeader === false && traced === undefined) return own;
-  const all = flat(own);
-  const theirs = all.length;
   const { timeoutMs } = attempt;
   // Who waits for ever has nothing to say.
-  if (deadlineHeader !== false && timeoutMs < Infinity && !has(all, theirs, deadlineHeader)) {
-    all.push(deadlineHeader, String(Math.floor(timeoutMs)));
-  }
+  const saysDeadline = deadlineHeader !== false && timeoutMs < Infinity;
+  if (!saysDeadline && traced === undefined) return own;
+  const deadline = saysDeadline ? [deadlineHeader, String(Math.floor(timeoutMs))] : [];
+  if (own === undefined && traced === undefined) return deadline; // an array that grows takes room for many
+  const all = flat(own);
+  const theirs = all.length;
+  if (saysDeadline && !has(all, theirs, deadlineHeader)) all.push(...deadline);
   for (const name in traced) if (!has(all, theirs, name)) all.push(name, traced[name]);
   return all as string[]; // undici takes lists of values there too, which its types do not say
 }

@@ -16,8 +16,8 @@ export class ServiceRequest implements CallHandler {
   isRepeatable = false;
   readonly #dispatcher: ServiceDispatcher;
   readonly #once: OnceBody | undefined;
-  /** One for each attempt. */
-  #handlers: readonly AttemptHandler[] = none;
+  /** Of the latest attempt, which knows those before it. */
+  #handler: AttemptHandler | undefined;
   #call: Pick<PendingCall<void>, 'cancel'> | undefined;
   /** Whose answer the caller gets. */
   #answering: AttemptHandler | undefined;
@@ -67,7 +67,7 @@ export class ServiceRequest implements CallHandler {
     this.#isOver = true;
     this.#call = undefined;
     this.#answering = undefined;
-    this.#handlers = none;
+    this.#handler = undefined;
     this.#dispatcher.ended(this.#slot);
   }
 
@@ -87,8 +87,8 @@ export class ServiceRequest implements CallHandler {
     if (this.#once?.isBegun === true && attempt.number > 1) {
       throw new errors.InvalidArgumentError('The body was read, and cannot be sent once more');
     }
-    const handler = new AttemptHandler(this, attempt);
-    this.#handlers = this.#handlers === none ? [handler] : [...this.#handlers, handler];
+    const handler = new AttemptHandler(this, attempt, this.#handler);
+    this.#handler = handler;
     attempt.onStop((reason) => handler.stop(reason));
     const { options } = this;
     const body = this.#once === undefined ? (options.body ?? null) : this.#once.body;
@@ -98,7 +98,8 @@ export class ServiceRequest implements CallHandler {
 
   failed(error: unknown): void {
     if (this.#isOver) return;
-    const answering = this.#handlers.find((handler) => handler.error === error);
+    let answering = this.#handler;
+    while (answering !== undefined && answering.error !== error) answering = answering.earlier;
     if (answering === undefined)
       this.#fail(error instanceof Error ? error : new Error('aborted', { cause: error }));
     else answering.forward();
@@ -110,5 +111,3 @@ export class ServiceRequest implements CallHandler {
     this.handler.onError?.(error);
   }
 }
-
-const none: readonly never[] = [];
