@@ -24,7 +24,6 @@ const tasks = {
   async round({ name, ports, callers, ms }: Round): Promise<Figures> {
     contestants ??= await makeContestants(ports);
     const client = contestants[name];
-    globalThis.gc?.();
     let calls = 0;
     const cpu = process.cpuUsage();
     const startedAt = performance.now();
