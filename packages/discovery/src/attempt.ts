@@ -1,3 +1,4 @@
+import type { AsyncResource } from 'node:async_hooks';
 import { globalLogger, type ServiceInstance } from '@sd/core';
 import type { Endpoint, Outcome, PickReason } from '@sd/load-balancers';
 import type { Failure } from './failure.ts';
@@ -23,8 +24,8 @@ export interface Attempt {
    * answered: then what this one returns is dropped.
    */
   readonly signal: AbortSignal;
-  /** Calls `listener` when `signal` aborts, for those who need no signal: making one takes longer than all the rest here. */
-  onStop(listener: (reason: unknown) => void): void;
+  /** Tells the listener when `signal` aborts, for those who need no signal: making one takes longer than all the rest here. */
+  onStop(listener: StopListener): void;
   /** Milliseconds that it may take from its beginning: until it times out, or the call's deadline. */
   readonly timeoutMs: number;
   /** Milliseconds of that which are left. */
@@ -32,6 +33,9 @@ export interface Attempt {
   /** Keeps the attempt in flight until then, e.g. until a streamed body has ended. Its failure is the endpoint's. */
   keepUntil(end: Promise<unknown>): void;
 }
+
+/** A function, or an object that has no need of one more. */
+export type StopListener = ((reason: unknown) => void) | { stop(reason: unknown): void };
 
 /** An attempt that says itself, by `answer` or `fail`, what became of it. */
 export interface OpenAttempt extends Omit<Attempt, 'keepUntil'> {
@@ -48,6 +52,8 @@ export interface OpenAttempt extends Omit<Attempt, 'keepUntil'> {
 
 /** Makes the attempts of a call and hears what became of it, without promises. */
 export interface CallHandler {
+  /** Of the caller, for attempts after the first, which begin in somebody else's. Default: one that is made for the call. */
+  readonly context?: AsyncResource | undefined;
   /** Begins the work and returns: `answer` or `fail` of the attempt say what became of it, `end` when all was read. */
   attempt(attempt: OpenAttempt): void;
   /** Once, if the call has failed, with what `call` would reject with; before `fail` returns where that was the reason. */
@@ -86,6 +92,8 @@ export class RunningAttempt<T> implements Attempt, OpenAttempt {
   readonly reason: PickReason;
   readonly number: number;
   readonly kind: AttemptKind;
+  /** The attempt before it of the same call. */
+  readonly earlier: RunningAttempt<T> | undefined;
   /** Of the clock: when it is to be stopped, unless the call's deadline comes first. */
   readonly endsAt: number;
   status: number | undefined;
@@ -98,7 +106,7 @@ export class RunningAttempt<T> implements Attempt, OpenAttempt {
   readonly #startedAt: number;
   /** Made for the first who asks. */
   #controller: AbortController | undefined;
-  #onStop: readonly ((reason: unknown) => void)[] = noListeners;
+  #onStop: StopListener | undefined;
   #stopped: { readonly reason: unknown } | undefined;
   #kept: Promise<unknown> | undefined;
   /** Its answer is the call's, and has not ended. */
@@ -107,13 +115,17 @@ export class RunningAttempt<T> implements Attempt, OpenAttempt {
 
   constructor(
     context: AttemptContext<T>,
-    { endpoint, reason, number, kind }: Pick<Attempt, 'endpoint' | 'reason' | 'number' | 'kind'>,
+    endpoint: Endpoint,
+    reason: PickReason,
+    kind: AttemptKind,
+    earlier: RunningAttempt<T> | undefined,
     now: number,
   ) {
     this.endpoint = endpoint;
     this.reason = reason;
-    this.number = number;
+    this.number = earlier === undefined ? 1 : earlier.number + 1;
     this.kind = kind;
+    this.earlier = earlier;
     this.#context = context;
     this.#startedAt = now;
     this.endsAt = now + context.timeoutMs;
@@ -133,10 +145,16 @@ export class RunningAttempt<T> implements Attempt, OpenAttempt {
     return this.#controller.signal;
   }
 
-  onStop(listener: (reason: unknown) => void): void {
-    if (this.#stopped === undefined) {
-      this.#onStop = this.#onStop === noListeners ? [listener] : [...this.#onStop, listener];
-    } else listener(this.#stopped.reason);
+  onStop(listener: StopListener): void {
+    const first = this.#onStop;
+    if (this.#stopped !== undefined) stopBy(listener, this.#stopped.reason);
+    else if (first === undefined) this.#onStop = listener;
+    else {
+      this.#onStop = (reason) => {
+        tell(first, reason);
+        tell(listener, reason);
+      };
+    }
   }
 
   get timeoutMs(): number {
@@ -199,13 +217,7 @@ export class RunningAttempt<T> implements Attempt, OpenAttempt {
     this.#stopped = { reason: error };
     this.#end(cause === 'timed-out' ? 'timeout' : 'cancelled', cause, error);
     this.#controller?.abort(error);
-    for (const listener of this.#onStop) {
-      try {
-        listener(error);
-      } catch (problem) {
-        globalLogger.error('A listener to the end of an attempt threw', { error: problem });
-      }
-    }
+    if (this.#onStop !== undefined) tell(this.#onStop, error);
     this.#context.failed(this, error);
   }
 
@@ -302,7 +314,18 @@ export class RunningAttempt<T> implements Attempt, OpenAttempt {
   }
 }
 
-const noListeners: readonly never[] = [];
+function tell(listener: StopListener, reason: unknown): void {
+  try {
+    stopBy(listener, reason);
+  } catch (problem) {
+    globalLogger.error('A listener to the end of an attempt threw', { error: problem });
+  }
+}
+
+function stopBy(listener: StopListener, reason: unknown): void {
+  if (typeof listener === 'function') listener(reason);
+  else listener.stop(reason);
+}
 
 type EndCause = StopCause | 'answered' | 'own-error';
 

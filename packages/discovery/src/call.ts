@@ -74,6 +74,8 @@ const pastDeadline = new DOMException('The call is past its deadline', 'TimeoutE
 /** Shared by all calls that have nothing there, as most have not: on the hot path each array and closure counts. */
 const none: readonly never[] = [];
 const ignore = (): void => undefined;
+const once: PickRequest = Object.freeze({ key: undefined, tried: none, mayProbe: false });
+const repeatable: PickRequest = Object.freeze({ ...once, mayProbe: true });
 
 /**
  * Most calls are one attempt that is answered: this is made for them, and what others need besides is made when it is
@@ -93,10 +95,12 @@ class Call<T> implements PendingCall<T>, AttemptContext<T>, Alarm {
   readonly #strategy: string;
   readonly #retries: number;
   readonly #startedAt: number;
-  readonly #request: PickRequest & { tried: readonly Endpoint[] };
+  /** Of the first pick. */
+  readonly #request: PickRequest;
   readonly #deadlineMs: number;
   #reports: AttemptReport[] | undefined;
-  #running: readonly RunningAttempt<T>[] = none;
+  /** It knows those before it. */
+  #latest: RunningAttempt<T> | undefined;
   #set: EndpointSet | undefined;
   #resolve: (value: T) => void = ignore;
   #reject: (error: unknown) => void = ignore;
@@ -138,8 +142,8 @@ class Call<T> implements PendingCall<T>, AttemptContext<T>, Alarm {
     this.#deadlineMs = options.deadlineMs ?? defaults.deadlineMs;
     this.deadlineAt = this.#startedAt + this.#deadlineMs;
     // Whose attempt fails must be able to try elsewhere.
-    const mayProbe = options.idempotent === true && this.#retries > 0;
-    this.#request = { key: options.key, tried: none, mayProbe };
+    const request = options.idempotent === true && this.#retries > 0 ? repeatable : once;
+    this.#request = options.key === undefined ? request : { ...request, key: options.key };
   }
 
   run(): Promise<T> {
@@ -228,11 +232,11 @@ class Call<T> implements PendingCall<T>, AttemptContext<T>, Alarm {
     this.#ended(attempt);
     if (this.#isDone) return false;
     this.#isDone = true;
-    const others = this.#running; // who is stopped leaves it
-    for (let index = 0; index < others.length; index += 1) {
-      const other = others[index];
-      // To lose against one that had begun before is no disgrace.
-      other?.stop(other.endsAt <= attempt.endsAt ? 'outrun' : 'cut-short', outrun);
+    if (this.#latest !== attempt || attempt.earlier !== undefined) {
+      for (const other of this.#running) {
+        // To lose against one that had begun before is no disgrace.
+        other.stop(other.endsAt <= attempt.endsAt ? 'outrun' : 'cut-short', outrun);
+      }
     }
     this.#release('succeeded', now);
     this.#settled();
@@ -261,7 +265,7 @@ class Call<T> implements PendingCall<T>, AttemptContext<T>, Alarm {
   #begin(): void {
     const { target } = this;
     const { signal, filter } = this.#options;
-    if (this.#retries > 0) this.#context = new AsyncResource('sd:call');
+    if (this.#retries > 0) this.#context = this.#contextOfWork ?? new AsyncResource('sd:call');
     try {
       if (signal?.aborted === true && this.callTrace !== undefined) this.callTrace.isCancelled = true;
       signal?.throwIfAborted();
@@ -277,6 +281,10 @@ class Call<T> implements PendingCall<T>, AttemptContext<T>, Alarm {
     target.began(this.#startedAt);
     this.#next('first', this.#startedAt);
     if (this.#alarmSlot < 0) this.#arm(this.#startedAt);
+  }
+
+  get #contextOfWork(): AsyncResource | undefined {
+    return typeof this.work === 'function' ? undefined : this.work.context;
   }
 
   /** Begins the next attempt, now if there is somebody. */
@@ -346,7 +354,8 @@ class Call<T> implements PendingCall<T>, AttemptContext<T>, Alarm {
   }
 
   #pick(): Endpoint | undefined {
-    const endpoint = this.#set?.pick(this.#request);
+    const request = this.#latest === undefined ? this.#request : { ...this.#request, tried: this.#tried };
+    const endpoint = this.#set?.pick(request);
     if (telemetry.pick.hasSubscribers) {
       const { reason = 'direct' } = this.#set ?? {};
       telemetry.pick.publish({ service: this.target.name, strategy: this.#strategy, endpoint, reason });
@@ -365,11 +374,15 @@ class Call<T> implements PendingCall<T>, AttemptContext<T>, Alarm {
       this.#unpick(endpoint);
       return;
     }
-    const { tried } = this.#request;
-    this.#request.tried = tried === none ? [endpoint] : [...tried, endpoint];
-    const reason = this.#set?.reason ?? 'direct';
-    const attempt = new RunningAttempt(this, { endpoint, reason, kind, number: tried.length + 1 }, now);
-    this.#running = this.#running === none ? [attempt] : [...this.#running, attempt];
+    const attempt = new RunningAttempt(
+      this,
+      endpoint,
+      this.#set?.reason ?? 'direct',
+      kind,
+      this.#latest,
+      now,
+    );
+    this.#latest = attempt;
     if (kind === 'hedge') this.#isHedged = true;
     else this.#planHedge(endpoint, now);
     // What begins it later, a timer or a connection, is shared, and would run it as somebody else's request.
@@ -399,7 +412,7 @@ class Call<T> implements PendingCall<T>, AttemptContext<T>, Alarm {
     } catch (error) {
       globalLogger.error(`A strategy of service "${service}" threw, so that a call is not hedged`, { error });
     }
-    const isElsewhere = endpoint !== undefined && !this.#request.tried.includes(endpoint);
+    const isElsewhere = endpoint !== undefined && !this.#tried.includes(endpoint);
     const isGranted = isElsewhere && budget.withdrawHedge(hedging?.ratio ?? 0);
     if (telemetry.hedge.hasSubscribers) {
       telemetry.hedge.publish({ service, endpoint: late.endpoint, isGranted, afterMs });
@@ -415,8 +428,8 @@ class Call<T> implements PendingCall<T>, AttemptContext<T>, Alarm {
   #arm(now: number): void {
     if (this.#isDone) return;
     let at = Math.min(this.deadlineAt, this.#hedgeAt);
-    for (let index = 0; index < this.#running.length; index += 1) {
-      at = Math.min(at, this.#running[index]?.endsAt ?? at);
+    for (let attempt = this.#latest; attempt !== undefined; attempt = attempt.earlier) {
+      if (attempt.outcome === undefined) at = Math.min(at, attempt.endsAt);
     }
     this.ringsAt = at;
     if (this.#alarmSlot < 0) this.#alarmSlot = this.target.alarms.set(this, now);
@@ -443,10 +456,25 @@ class Call<T> implements PendingCall<T>, AttemptContext<T>, Alarm {
     this.#arm(now);
   }
 
+  /** Those that have not ended, in the order in which they began. */
+  get #running(): readonly RunningAttempt<T>[] {
+    return this.#attempts.filter(({ outcome }) => outcome === undefined);
+  }
+
+  get #tried(): readonly Endpoint[] {
+    return this.#attempts.map(({ endpoint }) => endpoint);
+  }
+
+  get #attempts(): readonly RunningAttempt<T>[] {
+    const attempts: RunningAttempt<T>[] = [];
+    for (let attempt = this.#latest; attempt !== undefined; attempt = attempt.earlier)
+      attempts.unshift(attempt);
+    return attempts;
+  }
+
   /** Hot path. */
   #ended(attempt: RunningAttempt<T>): void {
     const { endpoint, reason, kind, outcome = 'error', durationMs, failure } = attempt;
-    this.#running = this.#running.length === 1 ? none : this.#running.filter((each) => each !== attempt);
     if (outcome !== 'ok' || this.callTrace !== undefined) {
       (this.#reports ??= []).push({ endpoint, reason, kind, outcome, durationMs });
     }

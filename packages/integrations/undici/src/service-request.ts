@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import { addressOf } from '@sd/core';
 import { UnknownServiceError, type CallHandler, type OpenAttempt, type PendingCall } from '@sd/discovery';
 import { errors, type Dispatcher } from 'undici';
@@ -30,6 +31,11 @@ export class ServiceRequest implements CallHandler {
     this.#once = onceBody(options.body);
     this.options = options;
     this.handler = handler;
+  }
+
+  /** Handlers of undici itself have one. */
+  get context(): AsyncResource | undefined {
+    return this.handler instanceof AsyncResource ? this.handler : undefined;
   }
 
   /** @param slot for `ended` */
@@ -89,7 +95,7 @@ export class ServiceRequest implements CallHandler {
     }
     const handler = new AttemptHandler(this, attempt, this.#handler);
     this.#handler = handler;
-    attempt.onStop((reason) => handler.stop(reason));
+    attempt.onStop(handler);
     const { options } = this;
     const body = this.#once === undefined ? (options.body ?? null) : this.#once.body;
     const headers = requestHeaders(options.headers, attempt, settings.deadlineHeader) ?? null;

@@ -1,6 +1,7 @@
 import { ConnectionError, UnknownServiceError } from '@sd/client';
 import { ConfigValidationError } from '@sd/core';
 import { eventually } from '@sd/testkit';
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import { createServer as createNetServer, type Socket } from 'node:net';
@@ -125,6 +126,25 @@ describe('a request to a service', () => {
     const passive = discovery.endpoints('orders')?.map(({ reasons }) => reasons.passive);
     expect(passive?.filter((status) => status === 'unhealthy')).toHaveLength(1);
   });
+
+  it.each([
+    ['request', request],
+    ['fetch', fetch],
+  ])(
+    'is repeated in the async context of its caller, whoever hears of the failure: %s',
+    async (_name, make) => {
+      const whose = new AsyncLocalStorage<string>();
+      const seen: (string | undefined)[] = [];
+      const refuse = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
+      const connect = (_options: unknown, callback: (error: Error, socket: null) => void): void => {
+        seen.push(whose.getStore());
+        whose.run('somebody else', () => setImmediate(callback, refuse, null));
+      };
+      const { agent } = await startService([echo, echo, echo], { pool: { connect } });
+      await whose.run('caller', () => make('http://orders/', { dispatcher: agent }).catch(() => undefined));
+      expect(seen).toEqual(['caller', 'caller', 'caller']);
+    },
+  );
 
   it('goes elsewhere when an instance does not speak HTTP, which is taken out', async () => {
     const { agent, publish, discovery } = await startService([echo]);
