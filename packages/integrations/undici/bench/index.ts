@@ -7,7 +7,9 @@ import { contestants, type ContestantName } from './contestants.ts';
 import type { LoadTasks } from './load.program.ts';
 import type { ServersTasks } from './servers.program.ts';
 
-const [generations, rounds, ms] = isQuick ? [1, 5, 300] : [4, 8, 500];
+const [generations, rounds, ms] = isQuick ? [1, 5, 300] : [8, 4, 500];
+/** So many rounds do not count: V8 compiles for some seconds, and then has less to do for a request. */
+const warmUps = isQuick ? 3 : 8;
 const concurrency = 50;
 const loadProgram = new URL('load.program.ts', import.meta.url);
 const baselines = { request: 'request: Pools by hand', fetch: 'fetch: Pools by hand' } as const;
@@ -20,12 +22,12 @@ const names = (Object.keys(contestants) as ContestantName[]).filter(
 await using servers = new Program<ServersTasks>(new URL('servers.program.ts', import.meta.url));
 const ports = await servers.ask('start', { count: 3 });
 const measured = new Map(names.map((name) => [name, [] as { perSecond: number; cpuUs: number }[]]));
-// A process of its own for each, as its user has it, and anew a few times, as no two are compiled alike.
+// A process of its own for each, as its user has it, and anew a few times: no two are compiled alike, and differ by a tenth.
 for (let generation = 0; generation < generations; generation += 1) {
   const loads = new Map(names.map((name) => [name, new Program<LoadTasks>(loadProgram)]));
   const figures = await inTurn(
     names,
-    { rounds, warmUps: 3 },
+    { rounds, warmUps },
     (name) => loads.get(name)!.ask('round', { name, ports, concurrency, ms }), // there is one for each
   );
   for (const [name, list] of figures) measured.get(name)?.push(...list);
