@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { ClosedError, ConfigValidationError, ManualClock, sleep, systemClock, type Timer } from '@sd/core';
@@ -376,7 +376,12 @@ describe('refuse', () => {
     async () => {
       const { port } = proxy;
       const hex = port.toString(16).toUpperCase().padStart(4, '0');
-      const isBound = (): boolean => readFileSync('/proc/net/tcp', 'utf8').includes(`0100007F:${hex} `);
+      // A socket of ours: once the port is free, somebody else's connection may get it.
+      const isBound = (): boolean =>
+        readFileSync('/proc/net/tcp', 'utf8')
+          .split('\n')
+          .map((line) => line.trim().split(/\s+/))
+          .some(([, local, , , , , , , , inode]) => local === `0100007F:${hex}` && isOurs(inode));
 
       await proxy.set({ refuse: true });
       expect(isBound()).toBe(true);
@@ -751,4 +756,15 @@ class EchoServer {
     for (const { socket } of this.peers) socket.resetAndDestroy();
     await Promise.all(this.peers.map(({ closed }) => closed));
   }
+}
+
+/** Whether a file descriptor of this process is that socket. */
+function isOurs(inode: string | undefined): boolean {
+  return readdirSync('/proc/self/fd').some((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`) === `socket:[${inode}]`;
+    } catch {
+      return false; // closed meanwhile
+    }
+  });
 }
