@@ -25,11 +25,11 @@ export class Backoff {
     this.#rng = rng;
   }
 
-  /** The next delay in milliseconds. */
-  next(): number {
+  /** The next delay in milliseconds. @param mostMs it is no longer, as if the cap were that for once */
+  next(mostMs = Infinity): number {
     const bound = Math.min(this.#capMs, this.#baseMs * 2 ** this.#failures);
     if (bound < this.#capMs) this.#failures += 1;
-    return this.#rng() * bound;
+    return this.#rng() * Math.min(bound, mostMs);
   }
 
   /** After a success. */

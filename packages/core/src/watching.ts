@@ -25,16 +25,25 @@ export interface Watching {
 /** A watch that was in sync for this long was a success: the next failure starts with the shortest pause again. */
 const settledAfterMs = 10_000;
 
+/** No pause is longer than the trouble so far and this, so that nobody is out of sync for much longer than the store. */
+const leastBoundMs = 1_000;
+
 /** Watches one service, again and again, until the signal aborts. Never rejects. */
 export async function keepWatching(watching: Watching): Promise<void> {
   const { backoff, clock, signal, onLost } = watching;
+  let lostAt: number | undefined;
   for (;;) {
     const { error, inSyncMs } = await watchOnce(watching);
     if (signal.aborted) return;
     onLost(error);
-    if (inSyncMs >= settledAfterMs) backoff.reset();
+    const now = clock.monotonic();
+    if (inSyncMs >= settledAfterMs) {
+      backoff.reset();
+      lostAt = now;
+    }
+    lostAt ??= now;
     try {
-      await sleep(clock, backoff.next(), { signal });
+      await sleep(clock, backoff.next(leastBoundMs + now - lostAt), { signal });
       signal.throwIfAborted(); // it may have aborted in the moment between the end of the pause and here
     } catch {
       return;

@@ -53,6 +53,17 @@ describe('a watch that fails', () => {
     expect(pausesOf(backend).map(Math.round)).toEqual([100, 200, 400, 800, 1_600, 1_600, 1_600, 1_600]);
   });
 
+  it('has no pause that is longer than the trouble so far by more than a second, however short those before it were', async () => {
+    let draws = 0;
+    const rng = (): number => (draws++ < 9 ? 0.01 : 0.999_999);
+    const { clock, backend } = startFollowing({ rng }, failing);
+    await clock.advance(60_000);
+    const [tenth = 0, ...later] = pausesOf(backend).slice(9);
+    expect(tenth).toBeGreaterThan(1_000);
+    expect(tenth).toBeLessThan(1_600);
+    expect(Math.max(...later)).toBeGreaterThan(14_000);
+  });
+
   it('starts over with the shortest pause after it was in sync for 10 s', async () => {
     const { clock, backend, sees, loses } = startFollowing(longestPauses, failing);
     await clock.advance(3_000);
