@@ -34,7 +34,7 @@ export interface Attempt {
   keepUntil(end: Promise<unknown>): void;
 }
 
-/** A function, or an object that has no need of one more. */
+/** Hears why an attempt is stopped: a function, or an object that is there already, which saves making one. */
 export type StopListener = ((reason: unknown) => void) | { stop(reason: unknown): void };
 
 /** An attempt that says itself, by `answer` or `fail`, what became of it. */

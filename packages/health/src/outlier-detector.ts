@@ -21,7 +21,7 @@ export interface OutlierDetectorOptions {
   readonly onEvent?: ((event: OutlierEvent) => void) | undefined;
   /**
    * Hears of each outcome `ok`, a while after `record`: when 64 have come together, when something depends on them, and
-   * at the latest a second later. For what you remember of answers yourself.
+   * at the latest a second later. For what you remember of answers yourself; gets what `record` got. Must not throw.
    */
   readonly onAnswer?: ((endpoint: Endpoint, latencyMs: number, now: number) => void) | undefined;
 }
@@ -103,8 +103,8 @@ export class OutlierDetector implements Disposable {
       return;
     }
     this.settle();
-    if (outcome === 'ok') this.#onAnswer?.(endpoint, latencyMs, now);
-    this.#learn(endpoint, outcome, latencyMs, now);
+    if (outcome === 'ok') this.#answered(endpoint, latencyMs, now);
+    else this.#learn(endpoint, outcome, latencyMs, now);
   }
 
   /** Looks at all that was recorded. Everything here does so first; `onAnswer` may be wanted sooner. */
