@@ -3,6 +3,7 @@ import type { ServiceInstance } from '@sd/core';
 import type { Attempt, DiscoveryClient } from '@sd/discovery';
 import { Pool, type Dispatcher } from 'undici';
 import type { DiscoveryAgentOptions } from './discovery-agent.ts';
+import { PromptClient } from './prompt-client.ts';
 import type { EndpointRoute } from './service-dispatcher.ts';
 
 type Endpoint = Attempt['endpoint'];
@@ -83,6 +84,7 @@ export class EndpointPools implements EndpointRoute {
     const pool = new Pool(originOf(instance), {
       connectTimeout: connectTimeoutMs,
       ...options,
+      factory: (origin, clientOptions) => new PromptClient(origin, clientOptions),
       connect: typeof connect === 'function' ? connect : { servername: servername(instance), ...connect },
     });
     pool.on('connect', (origin, targets) => this.#events?.emit('connect', origin, targets));

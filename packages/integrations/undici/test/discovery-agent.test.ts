@@ -564,6 +564,57 @@ describe('connections', () => {
     expect(connections).toBeGreaterThan(1);
   });
 
+  it.each([
+    ['an instance', {}],
+    ['an instance that may have one', { connections: 1 }],
+    ['an instance with HTTP pipelining', { pipelining: 2 }],
+  ])('to %s: one, where each request follows the answer before it', async (_to, pool) => {
+    const { agent, at } = await startService([echo], { pool });
+    let connections = 0;
+    at(0).server.on('connection', () => (connections += 1));
+    for (let turn = 0; turn < 10; turn += 1) {
+      await (await request('http://orders/', { dispatcher: agent })).body.json();
+    }
+    for (let turn = 0; turn < 10; turn += 1) {
+      await (await fetch('http://orders/', { dispatcher: agent })).json();
+    }
+    expect(connections).toBe(1);
+  });
+
+  it('are as many as there are requests at once', async () => {
+    const { agent, at } = await startService([echo]);
+    let connections = 0;
+    at(0).server.on('connection', () => (connections += 1));
+    const lane = async (): Promise<void> => {
+      for (let turn = 0; turn < 50; turn += 1) {
+        await (await request('http://orders/', { dispatcher: agent })).body.json();
+      }
+    };
+    await Promise.all(Array.from({ length: 5 }, lane));
+    expect(connections).toBe(5);
+  });
+
+  it('serve what waits for them, where there are no more', async () => {
+    const { agent, at } = await startService([echo], { pool: { connections: 2 } });
+    let connections = 0;
+    at(0).server.on('connection', () => (connections += 1));
+    const answers = Array.from({ length: 20 }, async () =>
+      (await request('http://orders/', { dispatcher: agent })).body.json(),
+    );
+    expect(await Promise.all(answers)).toHaveLength(20);
+    expect(connections).toBe(2);
+  });
+
+  it('are others where an instance closes them after an answer', async () => {
+    const { agent, at } = await startService([answering(200, 'ok', { connection: 'close' })]);
+    let connections = 0;
+    at(0).server.on('connection', () => (connections += 1));
+    for (let turn = 0; turn < 5; turn += 1) {
+      expect(await (await request('http://orders/', { dispatcher: agent })).body.text()).toBe('ok');
+    }
+    expect(connections).toBe(5);
+  });
+
   it('are opened and closed as the agent tells', async () => {
     const { agent, at } = await startService([echo]);
     const connected = once(agent, 'connect');
