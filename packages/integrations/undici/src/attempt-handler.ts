@@ -15,17 +15,6 @@ const mostHeld = 16_384;
 /** For an answer that came second, in milliseconds. */
 const dropMs = 1_000;
 
-interface Answer {
-  readonly status: number;
-  readonly rawHeaders: Buffer[];
-  readonly resume: () => void;
-  readonly statusText: string;
-  chunks: Buffer[];
-  readonly isGood: boolean;
-  trailers: string[] | null;
-  isComplete: boolean;
-}
-
 /**
  * What undici tells of one attempt. The first good answer goes to the caller as it comes; a short one when it has come
  * whole, if another endpoint may be asked where it breaks off. One that is no good is kept where another endpoint may have
@@ -41,7 +30,16 @@ export class AttemptHandler implements RequestHandler {
   #abort: ((reason?: Error) => void) | undefined;
   #abortReason: Error | undefined;
   #isAnswering = false;
-  #kept: Answer | undefined;
+  /** Of the answer that is kept or held; 0: none is. */
+  #status = 0;
+  #rawHeaders: Buffer[] = noChunks;
+  #statusText = '';
+  #resume: () => void = ignore;
+  /** Most answers are one chunk. */
+  #first: Buffer | undefined;
+  #others: Buffer[] = noChunks;
+  #trailers: string[] | null = null;
+  #isComplete = false;
   #keptBytes = 0;
   /** While an answer that came second is read to its end. */
   #dropping: NodeJS.Timeout | undefined;
@@ -108,19 +106,12 @@ export class AttemptHandler implements RequestHandler {
     if (isGood && !(isRepeatable && lengthOf(rawHeaders) <= mostHeld)) {
       return this.#answer() && (handler.onHeaders?.(status, rawHeaders, resume, statusText) ?? true);
     }
-    // In one piece: a spread would take longer than all the rest of an attempt.
-    this.#kept = {
-      status,
-      rawHeaders,
-      resume,
-      statusText,
-      isGood,
-      chunks: noChunks,
-      trailers: null,
-      isComplete: false,
-    };
+    this.#status = status;
+    this.#rawHeaders = rawHeaders;
+    this.#resume = resume;
+    this.#statusText = statusText;
     if (isGood || (isRepeatable && mayBeRepeated(status))) return true;
-    this.#fail(this.#kept, HttpStatusError);
+    this.#fail(HttpStatusError);
     return this.#isAccepting;
   }
 
@@ -131,12 +122,12 @@ export class AttemptHandler implements RequestHandler {
       if (this.#keptBytes > mostKept) this.abort(outrun);
       return true;
     }
-    if (this.#kept === undefined) return false;
-    // An array that grows takes room for many, and most answers are one chunk.
-    if (this.#kept.chunks.length === 0) this.#kept.chunks = [chunk];
-    else this.#kept.chunks.push(chunk);
+    if (this.#status === 0) return false;
+    if (this.#first === undefined) this.#first = chunk;
+    else if (this.#others === noChunks) this.#others = [chunk];
+    else this.#others.push(chunk);
     this.#keptBytes += chunk.length;
-    if (this.#keptBytes > mostKept) this.#fail(this.#kept, LongAnswerError);
+    if (this.#keptBytes > mostKept) this.#fail(LongAnswerError);
     return this.#isAccepting;
   }
 
@@ -148,7 +139,7 @@ export class AttemptHandler implements RequestHandler {
       return;
     }
     if (this.#dropping !== undefined) clearTimeout(this.#dropping);
-    else if (this.#kept !== undefined) this.#complete(this.#kept, trailers);
+    else if (this.#status !== 0) this.#complete(trailers);
   }
 
   onError(error: Error): void {
@@ -164,24 +155,25 @@ export class AttemptHandler implements RequestHandler {
   /** The caller gets what is kept, and what is still to come. */
   forward(): void {
     const { handler } = this.#request;
-    const kept = this.#kept;
-    if (kept === undefined) return;
+    if (this.#status === 0) return;
     this.#isAnswering = true;
     this.#request.answeredBy(this);
     try {
-      const { status, rawHeaders, statusText, isComplete } = kept;
-      const resume = isComplete ? ignore : kept.resume;
-      this.#isAccepting = handler.onHeaders?.(status, rawHeaders, resume, statusText) ?? true;
-      for (const chunk of kept.chunks) {
-        if (this.#abortReason !== undefined) break;
-        this.#isAccepting = handler.onData?.(chunk) ?? true;
-      }
-      if (!isComplete) return;
-      if (this.#abortReason === undefined) this.onComplete(kept.trailers);
+      const resume = this.#isComplete ? ignore : this.#resume;
+      this.#isAccepting =
+        handler.onHeaders?.(this.#status, this.#rawHeaders, resume, this.#statusText) ?? true;
+      if (this.#first !== undefined) this.#forward(this.#first);
+      for (const chunk of this.#others) this.#forward(chunk);
+      if (!this.#isComplete) return;
+      if (this.#abortReason === undefined) this.onComplete(this.#trailers);
       else this.onError(this.#abortReason); // undici says nothing of a request that it has done with
     } catch (error) {
       this.onError(error instanceof Error ? error : new Error('The handler failed', { cause: error }));
     }
+  }
+
+  #forward(chunk: Buffer): void {
+    if (this.#abortReason === undefined) this.#isAccepting = this.#request.handler.onData?.(chunk) ?? true;
   }
 
   /** Hot path. */
@@ -192,20 +184,20 @@ export class AttemptHandler implements RequestHandler {
     return true;
   }
 
-  #complete(kept: Answer, trailers: string[] | null): void {
-    kept.trailers = trailers;
-    kept.isComplete = true;
-    if (!kept.isGood) this.#fail(kept, HttpStatusError);
+  #complete(trailers: string[] | null): void {
+    this.#trailers = trailers;
+    this.#isComplete = true;
+    if (isServerFailure(this.#status)) this.#fail(HttpStatusError);
     else if (this.#attempt.answer()) this.forward();
   }
 
   /** Another endpoint is asked, or `forward` is called. */
-  #fail({ status, rawHeaders, chunks }: Answer, Failure: typeof HttpStatusError): void {
+  #fail(Failure: typeof HttpStatusError): void {
     const { method, path } = this.#request.options;
     const { instance, number: attempts } = this.#attempt;
-    const headers = util.parseHeaders(rawHeaders);
-    const body = Buffer.concat(chunks);
-    const response = new ServiceResponse({ status, headers, body, instance, attempts });
+    const headers = util.parseHeaders(this.#rawHeaders);
+    const body = Buffer.concat(this.#first === undefined ? noChunks : [this.#first, ...this.#others]);
+    const response = new ServiceResponse({ status: this.#status, headers, body, instance, attempts });
     this.error = new Failure(method, path, response);
     this.#attempt.fail(this.error);
   }
@@ -213,7 +205,7 @@ export class AttemptHandler implements RequestHandler {
 
 const ignore = (): void => undefined;
 
-/** Shared: a chunk goes into an array of its own. */
+/** Shared: the first chunk to go there goes into an array of its own. */
 const noChunks: Buffer[] = [];
 
 /** What an answer says of its body, in bytes; Infinity where it does not say, or says more than five digits. */

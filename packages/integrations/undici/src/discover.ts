@@ -15,8 +15,8 @@ export function discover(options: DiscoverOptions): Dispatcher.DispatcherCompose
   const settings = new RequestSettings(options);
   return (dispatch) => {
     const route: EndpointRoute = {
-      send: ({ instance }, request, content, handler) =>
-        void dispatch({ ...request, ...content, origin: originOf(instance) }, handler),
+      send: ({ instance }, request, body, headers, handler) =>
+        void dispatch({ ...request, body, headers, origin: originOf(instance) }, handler),
       close: () => Promise.resolve(),
       destroy: () => Promise.resolve(),
     };

@@ -4,7 +4,7 @@ import type { Attempt, DiscoveryClient } from '@sd/discovery';
 import { Pool, type Dispatcher } from 'undici';
 import type { DiscoveryAgentOptions } from './discovery-agent.ts';
 import { PromptClient } from './prompt-client.ts';
-import type { EndpointRoute } from './service-dispatcher.ts';
+import type { Body, EndpointRoute, Headers } from './service-dispatcher.ts';
 
 type Endpoint = Attempt['endpoint'];
 
@@ -39,7 +39,8 @@ export class EndpointPools implements EndpointRoute {
   send(
     endpoint: Endpoint,
     request: Dispatcher.DispatchOptions,
-    { body, headers }: Pick<Dispatcher.DispatchOptions, 'body' | 'headers'>,
+    body: Body,
+    headers: Headers,
     handler: Dispatcher.DispatchHandler,
   ): void {
     this.poolOf(endpoint).dispatch(pooled(request, body, headers), handler);
@@ -109,11 +110,7 @@ export class EndpointPools implements EndpointRoute {
 const serviceName = ({ service }: ServiceInstance): string => service;
 
 /** All that a pool reads of a request. By name, as a spread takes longer than the rest; most requests say no more than four. */
-function pooled(
-  request: PooledRequest,
-  body: Dispatcher.DispatchOptions['body'],
-  headers: Dispatcher.DispatchOptions['headers'],
-): Dispatcher.DispatchOptions {
+function pooled(request: PooledRequest, body: Body, headers: Headers): Dispatcher.DispatchOptions {
   const { path, method, query, idempotent, blocking, upgrade, headersTimeout, bodyTimeout } = request;
   const { reset, expectContinue, throwOnError, typeOfService, maxRedirections, servername } = request;
   const isUsual =
@@ -127,9 +124,9 @@ function pooled(
     expectContinue === undefined &&
     throwOnError === undefined &&
     typeOfService === undefined &&
-    maxRedirections === undefined &&
+    (maxRedirections === undefined || maxRedirections === 0) && // as `fetch` says
     servername === undefined;
-  if (isUsual) return { path, method, body, headers } as Dispatcher.DispatchOptions;
+  if (isUsual) return { path, method, body, headers };
   const all = {
     path,
     method,

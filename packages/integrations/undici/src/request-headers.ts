@@ -9,17 +9,17 @@ export function requestHeaders(own: Headers, attempt: OpenAttempt, deadlineHeade
   const traced = attempt.headers;
   const { timeoutMs } = attempt;
   // Who waits for ever has nothing to say.
-  const saysDeadline = deadlineHeader !== false && timeoutMs < Infinity;
-  if (!saysDeadline && traced === undefined) return own;
-  const deadline = saysDeadline ? [deadlineHeader, String(Math.floor(timeoutMs))] : [];
-  if (own === undefined && traced === undefined) return deadline; // an array that grows takes room for many
+  const deadline = deadlineHeader === false || timeoutMs === Infinity ? undefined : deadlineHeader;
+  if (deadline === undefined && traced === undefined) return own;
+  const value = String(Math.floor(timeoutMs));
+  // An array that grows takes room for many.
+  if (own === undefined && traced === undefined && deadline !== undefined) return [deadline, value];
   const all = flat(own);
   const theirs = all.length;
-  if (saysDeadline && !has(all, theirs, deadlineHeader)) all.push(...deadline);
+  if (deadline !== undefined && !has(all, theirs, deadline)) all.push(deadline, value);
   for (const name in traced) if (!has(all, theirs, name)) all.push(name, traced[name]);
   return all as string[]; // undici takes lists of values there too, which its types do not say
 }
-
 /** Names and values in turn, in an array of our own. */
 function flat(own: Headers): Value[] {
   if (own === null || own === undefined) return [];

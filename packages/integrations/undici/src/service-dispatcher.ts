@@ -5,15 +5,19 @@ import type { RequestHandler } from './request-handler.ts';
 import type { RequestSettings } from './request-settings.ts';
 import { ServiceRequest } from './service-request.ts';
 
+export type Body = NonNullable<Dispatcher.DispatchOptions['body']> | null;
+export type Headers = NonNullable<Dispatcher.DispatchOptions['headers']> | null;
+
 /** How requests get to an endpoint. */
 export interface EndpointRoute {
   /** Where it is told that connections come and go. */
   tell?(events: Dispatcher): void;
-  /** @param content what stands in the place of the caller's own */
+  /** @param body what stands in the place of the caller's own, as do `headers` */
   send(
     endpoint: Attempt['endpoint'],
     request: Dispatcher.DispatchOptions,
-    content: Pick<Dispatcher.DispatchOptions, 'body' | 'headers'>,
+    body: Body,
+    headers: Headers,
     handler: Dispatcher.DispatchHandler,
   ): void;
   /** When no request is under way. */

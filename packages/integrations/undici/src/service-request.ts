@@ -12,7 +12,7 @@ import type { ServiceDispatcher } from './service-dispatcher.ts';
 /** One request of the caller, which may be several to endpoints. What the caller hears is what one of them answers. */
 export class ServiceRequest implements CallHandler {
   readonly handler: RequestHandler;
-  readonly options: Dispatcher.DispatchOptions;
+  options: Dispatcher.DispatchOptions;
   /** Whether it may be sent again after an answer that is no good. */
   isRepeatable = false;
   readonly #dispatcher: ServiceDispatcher;
@@ -74,6 +74,7 @@ export class ServiceRequest implements CallHandler {
     this.#call = undefined;
     this.#answering = undefined;
     this.#handler = undefined;
+    this.options = noOptions;
     this.#dispatcher.ended(this.#slot);
   }
 
@@ -99,7 +100,7 @@ export class ServiceRequest implements CallHandler {
     const { options } = this;
     const body = this.#once === undefined ? (options.body ?? null) : this.#once.body;
     const headers = requestHeaders(options.headers, attempt, settings.deadlineHeader) ?? null;
-    route.send(attempt.endpoint, options, { body, headers }, handler);
+    route.send(attempt.endpoint, options, body, headers, handler);
   }
 
   failed(error: unknown): void {
@@ -117,3 +118,5 @@ export class ServiceRequest implements CallHandler {
     this.handler.onError?.(error);
   }
 }
+
+const noOptions: Dispatcher.DispatchOptions = Object.freeze({ path: '/', method: 'GET' });
