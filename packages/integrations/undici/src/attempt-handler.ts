@@ -3,6 +3,7 @@ import { outrun, type OpenAttempt } from '@sd/discovery';
 import type { Duplex } from 'node:stream';
 import { util } from 'undici';
 import { LongAnswerError } from './errors.ts';
+import { PromptHandler } from './prompt-client.ts';
 import type { RequestHandler } from './request-handler.ts';
 import type { ServiceRequest } from './service-request.ts';
 
@@ -20,7 +21,7 @@ const dropMs = 1_000;
  * whole, if another endpoint may be asked where it breaks off. One that is no good is kept where another endpoint may have
  * a better one, and goes to the caller when that is known not to be so.
  */
-export class AttemptHandler implements RequestHandler {
+export class AttemptHandler extends PromptHandler implements RequestHandler {
   /** Of an answer that is no good. */
   error: HttpStatusError | undefined;
   /** Of the attempt before it of the same request. */
@@ -46,6 +47,7 @@ export class AttemptHandler implements RequestHandler {
   #isAccepting = true;
 
   constructor(request: ServiceRequest, attempt: OpenAttempt, earlier: AttemptHandler | undefined) {
+    super();
     this.earlier = earlier;
     this.#request = request;
     this.#attempt = attempt;
@@ -132,6 +134,7 @@ export class AttemptHandler implements RequestHandler {
   }
 
   onComplete(trailers: string[] | null): void {
+    this.filled?.ended();
     if (this.#isAnswering) {
       this.#attempt.end();
       this.#request.end();

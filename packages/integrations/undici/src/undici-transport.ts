@@ -7,6 +7,7 @@ import * as v from 'valibot';
 import type { DiscoveryAgentOptions } from './discovery-agent.ts';
 import { EndpointPools } from './endpoint-pools.ts';
 import { poolOptionEntries } from './options.ts';
+import { PromptHandler } from './prompt-client.ts';
 import type { RequestHandler } from './request-handler.ts';
 import { classifyUndiciFailure } from './undici-failure.ts';
 
@@ -57,7 +58,7 @@ class UndiciTransport implements HttpTransport {
 }
 
 /** Reads an answer to its end. */
-class ExchangeHandler implements RequestHandler {
+class ExchangeHandler extends PromptHandler implements RequestHandler {
   readonly #resolve: (answer: TransportAnswer<Uint8Array>) => void;
   readonly #reject: (error: Error) => void;
   readonly #chunks: Buffer[] = [];
@@ -67,6 +68,7 @@ class ExchangeHandler implements RequestHandler {
   #isStopped = false;
 
   constructor(resolve: (answer: TransportAnswer<Uint8Array>) => void, reject: (error: Error) => void) {
+    super();
     this.#resolve = resolve;
     this.#reject = reject;
   }
@@ -93,6 +95,7 @@ class ExchangeHandler implements RequestHandler {
   }
 
   onComplete(): void {
+    this.filled?.ended();
     this.#resolve({
       status: this.#status,
       headers: util.parseHeaders(this.#rawHeaders),

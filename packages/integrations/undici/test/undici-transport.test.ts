@@ -136,6 +136,14 @@ describe('undiciTransport', () => {
     });
   });
 
+  it('needs one connection where each call follows the answer before it', async () => {
+    const { client, at } = await startClient(echo);
+    let connections = 0;
+    at(0).server.on('connection', () => (connections += 1));
+    for (let turn = 0; turn < 10; turn += 1) await client.get('/');
+    expect(connections).toBe(1);
+  });
+
   it('serves several clients, and ends when it is closed itself', async () => {
     const { client, discovery, transport } = await startClient(echo);
     const other = new ServiceClient({ service: 'orders', discovery, transport });
