@@ -20,6 +20,7 @@ export function requestHeaders(own: Headers, attempt: OpenAttempt, deadlineHeade
   for (const name in traced) if (!has(all, theirs, name)) all.push(name, traced[name]);
   return all as string[]; // undici takes lists of values there too, which its types do not say
 }
+
 /** Names and values in turn, in an array of our own. */
 function flat(own: Headers): Value[] {
   if (own === null || own === undefined) return [];

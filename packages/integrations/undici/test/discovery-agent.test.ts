@@ -8,7 +8,16 @@ import { createServer as createNetServer, type Socket } from 'node:net';
 import { fetch, request, setGlobalDispatcher, getGlobalDispatcher, upgrade } from 'undici';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { DiscoveryAgent, InsecureInstanceError } from '../src/index.ts';
-import { answering, breakingOff, echo, hanging, listen, portOf, startService } from './fixture.ts';
+import {
+  answering,
+  breakingOff,
+  countConnections,
+  echo,
+  hanging,
+  listen,
+  portOf,
+  startService,
+} from './fixture.ts';
 
 const causeOf = (promise: Promise<unknown>): Promise<unknown> =>
   promise.then(
@@ -542,8 +551,7 @@ describe('connections', () => {
 
   it('to an instance are kept when its metadata change, and are others when its protocol does', async () => {
     const { agent, at, discovery } = await startService([echo]);
-    let connections = 0;
-    at(0).server.on('connection', () => (connections += 1));
+    const connections = countConnections(at(0));
     const publishAnew = async (changes: {
       metadata?: Record<string, string>;
       protocol?: string;
@@ -558,10 +566,10 @@ describe('connections', () => {
       await (await request('http://orders/', { dispatcher: agent })).body.dump();
       await publishAnew({ metadata: { load } });
     }
-    expect(connections).toBe(1);
+    expect(connections()).toBe(1);
     await publishAnew({ protocol: 'https' });
     await expect(request('http://orders/', { dispatcher: agent })).rejects.toThrow();
-    expect(connections).toBeGreaterThan(1);
+    expect(connections()).toBeGreaterThan(1);
   });
 
   it.each([
@@ -570,49 +578,45 @@ describe('connections', () => {
     ['an instance with HTTP pipelining', { pipelining: 2 }],
   ])('to %s: one, where each request follows the answer before it', async (_to, pool) => {
     const { agent, at } = await startService([echo], { pool });
-    let connections = 0;
-    at(0).server.on('connection', () => (connections += 1));
+    const connections = countConnections(at(0));
     for (let turn = 0; turn < 10; turn += 1) {
       await (await request('http://orders/', { dispatcher: agent })).body.json();
     }
     for (let turn = 0; turn < 10; turn += 1) {
       await (await fetch('http://orders/', { dispatcher: agent })).json();
     }
-    expect(connections).toBe(1);
+    expect(connections()).toBe(1);
   });
 
   it('are as many as there are requests at once', async () => {
     const { agent, at } = await startService([echo]);
-    let connections = 0;
-    at(0).server.on('connection', () => (connections += 1));
+    const connections = countConnections(at(0));
     const lane = async (): Promise<void> => {
       for (let turn = 0; turn < 50; turn += 1) {
         await (await request('http://orders/', { dispatcher: agent })).body.json();
       }
     };
     await Promise.all(Array.from({ length: 5 }, lane));
-    expect(connections).toBe(5);
+    expect(connections()).toBe(5);
   });
 
   it('serve what waits for them, where there are no more', async () => {
     const { agent, at } = await startService([echo], { pool: { connections: 2 } });
-    let connections = 0;
-    at(0).server.on('connection', () => (connections += 1));
+    const connections = countConnections(at(0));
     const answers = Array.from({ length: 20 }, async () =>
       (await request('http://orders/', { dispatcher: agent })).body.json(),
     );
     expect(await Promise.all(answers)).toHaveLength(20);
-    expect(connections).toBe(2);
+    expect(connections()).toBe(2);
   });
 
   it('are others where an instance closes them after an answer', async () => {
     const { agent, at } = await startService([answering(200, 'ok', { connection: 'close' })]);
-    let connections = 0;
-    at(0).server.on('connection', () => (connections += 1));
+    const connections = countConnections(at(0));
     for (let turn = 0; turn < 5; turn += 1) {
       expect(await (await request('http://orders/', { dispatcher: agent })).body.text()).toBe('ok');
     }
-    expect(connections).toBe(5);
+    expect(connections()).toBe(5);
   });
 
   it('are opened and closed as the agent tells', async () => {

@@ -75,6 +75,13 @@ export function portOf(server: { address(): AddressInfo | string | null }): numb
   return address.port;
 }
 
+/** @returns how many connections it has been asked for since */
+export function countConnections({ server }: Instance): () => number {
+  let count = 0;
+  server.on('connection', () => (count += 1));
+  return () => count;
+}
+
 /** Answers with what it received. */
 export const echo: RequestListener = (request, response) => {
   void buffer(request).then((body) => {

@@ -6,7 +6,7 @@ import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { undiciTransport } from '../src/index.ts';
-import { answering, echo, hanging, startService } from './fixture.ts';
+import { answering, countConnections, echo, hanging, startService } from './fixture.ts';
 
 async function startClient(...handlers: Parameters<typeof startService>[0]) {
   const service = await startService(handlers);
@@ -138,10 +138,9 @@ describe('undiciTransport', () => {
 
   it('needs one connection where each call follows the answer before it', async () => {
     const { client, at } = await startClient(echo);
-    let connections = 0;
-    at(0).server.on('connection', () => (connections += 1));
+    const connections = countConnections(at(0));
     for (let turn = 0; turn < 10; turn += 1) await client.get('/');
-    expect(connections).toBe(1);
+    expect(connections()).toBe(1);
   });
 
   it('serves several clients, and ends when it is closed itself', async () => {
