@@ -3,7 +3,7 @@ import { outrun, type OpenAttempt } from '@sd/discovery';
 import type { Duplex } from 'node:stream';
 import { util } from 'undici';
 import { LongAnswerError } from './errors.ts';
-import { PromptHandler } from './prompt-client.ts';
+import type { PromptClient, PromptHandler } from './prompt-client.ts';
 import type { RequestHandler } from './request-handler.ts';
 import type { ServiceRequest } from './service-request.ts';
 
@@ -21,7 +21,8 @@ const dropMs = 1_000;
  * whole, if another endpoint may be asked where it breaks off. One that is no good is kept where another endpoint may have
  * a better one, and goes to the caller when that is known not to be so.
  */
-export class AttemptHandler extends PromptHandler implements RequestHandler {
+export class AttemptHandler implements RequestHandler, PromptHandler {
+  filled: PromptClient | undefined;
   /** Of an answer that is no good. */
   error: HttpStatusError | undefined;
   /** Of the attempt before it of the same request. */
@@ -47,7 +48,6 @@ export class AttemptHandler extends PromptHandler implements RequestHandler {
   #isAccepting = true;
 
   constructor(request: ServiceRequest, attempt: OpenAttempt, earlier: AttemptHandler | undefined) {
-    super();
     this.earlier = earlier;
     this.#request = request;
     this.#attempt = attempt;
@@ -135,13 +135,8 @@ export class AttemptHandler extends PromptHandler implements RequestHandler {
 
   onComplete(trailers: string[] | null): void {
     this.filled?.ended();
-    if (this.#isAnswering) {
-      this.#attempt.end();
-      this.#request.end();
-      this.#request.handler.onComplete?.(trailers);
-      return;
-    }
-    if (this.#dropping !== undefined) clearTimeout(this.#dropping);
+    if (this.#isAnswering) this.#end(trailers);
+    else if (this.#dropping !== undefined) clearTimeout(this.#dropping);
     else if (this.#status !== 0) this.#complete(trailers);
   }
 
@@ -168,7 +163,7 @@ export class AttemptHandler extends PromptHandler implements RequestHandler {
       if (this.#first !== undefined) this.#forward(this.#first);
       for (const chunk of this.#others) this.#forward(chunk);
       if (!this.#isComplete) return;
-      if (this.#abortReason === undefined) this.onComplete(this.#trailers);
+      if (this.#abortReason === undefined) this.#end(this.#trailers);
       else this.onError(this.#abortReason); // undici says nothing of a request that it has done with
     } catch (error) {
       this.onError(error instanceof Error ? error : new Error('The handler failed', { cause: error }));
@@ -185,6 +180,13 @@ export class AttemptHandler extends PromptHandler implements RequestHandler {
     this.#isAnswering = true;
     this.#request.answeredBy(this);
     return true;
+  }
+
+  /** Hot path. The caller has its answer. */
+  #end(trailers: string[] | null): void {
+    this.#attempt.end();
+    this.#request.end();
+    this.#request.handler.onComplete?.(trailers);
   }
 
   #complete(trailers: string[] | null): void {

@@ -17,7 +17,7 @@ export class PromptClient extends Client {
   /** Hot path. */
   override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
     const hasRoom = super.dispatch(options, handler);
-    if (!hasRoom && handler instanceof PromptHandler) handler.filled = this;
+    if (!hasRoom && isPrompt(handler)) handler.filled = this;
     return hasRoom;
   }
 
@@ -35,7 +35,9 @@ export class PromptClient extends Client {
 const soon = Promise.resolve();
 
 /** Of a request that says when its answer has ended. */
-export abstract class PromptHandler {
+export interface PromptHandler {
   /** The connection that has no room for more until then. */
   filled: PromptClient | undefined;
 }
+
+const isPrompt = (handler: object): handler is PromptHandler => 'filled' in handler;

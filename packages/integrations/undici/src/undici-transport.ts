@@ -7,7 +7,7 @@ import * as v from 'valibot';
 import type { DiscoveryAgentOptions } from './discovery-agent.ts';
 import { EndpointPools } from './endpoint-pools.ts';
 import { poolOptionEntries } from './options.ts';
-import { PromptHandler } from './prompt-client.ts';
+import type { PromptClient, PromptHandler } from './prompt-client.ts';
 import type { RequestHandler } from './request-handler.ts';
 import { classifyUndiciFailure } from './undici-failure.ts';
 
@@ -58,7 +58,8 @@ class UndiciTransport implements HttpTransport {
 }
 
 /** Reads an answer to its end. */
-class ExchangeHandler extends PromptHandler implements RequestHandler {
+class ExchangeHandler implements RequestHandler, PromptHandler {
+  filled: PromptClient | undefined;
   readonly #resolve: (answer: TransportAnswer<Uint8Array>) => void;
   readonly #reject: (error: Error) => void;
   readonly #chunks: Buffer[] = [];
@@ -68,7 +69,6 @@ class ExchangeHandler extends PromptHandler implements RequestHandler {
   #isStopped = false;
 
   constructor(resolve: (answer: TransportAnswer<Uint8Array>) => void, reject: (error: Error) => void) {
-    super();
     this.#resolve = resolve;
     this.#reject = reject;
   }
