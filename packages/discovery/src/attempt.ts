@@ -1,6 +1,7 @@
 import type { AsyncResource } from 'node:async_hooks';
 import { globalLogger, type ServiceInstance } from '@sd/core';
 import type { Endpoint, Outcome, PickReason } from '@sd/load-balancers';
+import type { CallRules } from './call-rules.ts';
 import type { Failure } from './failure.ts';
 import { telemetry, type AttemptKind, type AttemptTrace, type CallTrace } from './telemetry.ts';
 import type { TrackedService } from './tracked-service.ts';
@@ -62,13 +63,11 @@ export interface CallHandler {
 
 /** What is the same for all attempts of a call. */
 export interface AttemptContext<T> {
+  readonly rules: CallRules;
   /** For telemetry. */
-  readonly method: string | undefined;
   readonly callTrace: CallTrace | undefined;
   readonly target: TrackedService;
   readonly work: CallHandler | ((attempt: Attempt) => Promise<T> | T);
-  readonly read: (error: unknown) => Failure | undefined;
-  readonly timeoutMs: number;
   /** Of the clock. */
   readonly deadlineAt: number;
   /** Hears of each that was answered, once. @returns whether the answer is the call's */
@@ -94,8 +93,6 @@ export class RunningAttempt<T> implements Attempt, OpenAttempt {
   readonly kind: AttemptKind;
   /** The attempt before it of the same call. */
   readonly earlier: RunningAttempt<T> | undefined;
-  /** Of the clock: when it is to be stopped, unless the call's deadline comes first. */
-  readonly endsAt: number;
   status: number | undefined;
   /** Set at its end. */
   outcome: Outcome | undefined;
@@ -128,7 +125,6 @@ export class RunningAttempt<T> implements Attempt, OpenAttempt {
     this.earlier = earlier;
     this.#context = context;
     this.#startedAt = now;
-    this.endsAt = now + context.timeoutMs;
   }
 
   get instance(): ServiceInstance {
@@ -155,6 +151,11 @@ export class RunningAttempt<T> implements Attempt, OpenAttempt {
         tell(listener, reason);
       };
     }
+  }
+
+  /** Of the clock: when it is to be stopped, unless the call's deadline comes first. */
+  get endsAt(): number {
+    return this.#startedAt + this.#context.rules.attemptTimeoutMs;
   }
 
   get timeoutMs(): number {
@@ -193,7 +194,7 @@ export class RunningAttempt<T> implements Attempt, OpenAttempt {
   fail(error: unknown): void {
     if (this.outcome !== undefined) return;
     try {
-      this.failure = this.#context.read(error);
+      this.failure = this.#context.rules.classify(error);
     } catch (cause) {
       this.#end('error', 'own-error', cause);
       this.#context.failed(this, cause);
@@ -223,7 +224,8 @@ export class RunningAttempt<T> implements Attempt, OpenAttempt {
 
   #traced(): void {
     const { endpoint, reason, number, kind } = this;
-    const { callTrace: call, method, target } = this.#context;
+    const { callTrace: call, target, rules } = this.#context;
+    const { method } = rules;
     const message: AttemptTrace = { service: target.name, call, endpoint, reason, number, kind, method };
     const ended = telemetry.attempt.tracePromise(
       () =>
@@ -306,7 +308,7 @@ export class RunningAttempt<T> implements Attempt, OpenAttempt {
   /** Nobody is left who could be told that the reader of errors is wrong. */
   #outcomeOf(error: unknown): Outcome | undefined {
     try {
-      return this.#context.read(error)?.outcome;
+      return this.#context.rules.classify(error)?.outcome;
     } catch (problem) {
       globalLogger.error('The classifier of failures threw', { error: problem });
       return undefined;

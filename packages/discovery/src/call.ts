@@ -1,7 +1,7 @@
 import { AsyncResource } from 'node:async_hooks';
 import { DiscoveryError, globalLogger, onAbort, sleep } from '@sd/core';
 import { CircuitOpenError, type CircuitEntry } from '@sd/health';
-import type { Endpoint, EndpointSet, PickRequest } from '@sd/load-balancers';
+import type { Endpoint, EndpointSet } from '@sd/load-balancers';
 import { busyMs, type Alarm } from './alarms.ts';
 import {
   attemptTimedOut,
@@ -12,19 +12,11 @@ import {
   type CallHandler,
   type StopCause,
 } from './attempt.ts';
+import type { CallRules } from './call-rules.ts';
 import { AttemptTimeoutError, ConnectionError, DeadlineExceededError, type AttemptReport } from './errors.ts';
-import { classifyNetworkFailure, type FailureClassifier } from './failure.ts';
-import type { CallOptions } from './options.ts';
 import { RetryPlan } from './retry-plan.ts';
 import { telemetry, type AttemptKind, type CallTrace } from './telemetry.ts';
 import type { TrackedService } from './tracked-service.ts';
-
-export interface CallDefaults {
-  readonly strategy: string;
-  readonly deadlineMs: number;
-  readonly attemptTimeoutMs: number;
-  readonly retries: number;
-}
 
 /** A call that is under way. */
 export interface PendingCall<T> {
@@ -40,10 +32,10 @@ export interface PendingCall<T> {
 export function beginCall<T>(
   target: TrackedService,
   work: (attempt: Attempt) => Promise<T> | T,
-  options: CallOptions,
-  defaults: CallDefaults,
+  rules: CallRules,
+  signal: AbortSignal | undefined,
 ): PendingCall<T> {
-  const call = new Call(target, work, options, defaults);
+  const call = new Call(target, work, rules, undefined, signal);
   call.result = telemetry.call.hasSubscribers ? call.trace() : call.run();
   return call;
 }
@@ -52,10 +44,10 @@ export function beginCall<T>(
 export function dispatchCall(
   target: TrackedService,
   handler: CallHandler,
-  options: CallOptions,
-  defaults: CallDefaults,
+  rules: CallRules,
+  key: string | undefined,
 ): Pick<PendingCall<void>, 'cancel'> {
-  const call = new Call<void>(target, handler, options, defaults);
+  const call = new Call<void>(target, handler, rules, key, undefined);
   call.dispatch();
   return call;
 }
@@ -74,8 +66,6 @@ const pastDeadline = new DOMException('The call is past its deadline', 'TimeoutE
 /** Shared by all calls that have nothing there, as most have not: on the hot path each array and closure counts. */
 const none: readonly never[] = [];
 const ignore = (): void => undefined;
-const once: PickRequest = Object.freeze({ key: undefined, tried: none, mayProbe: false });
-const repeatable: PickRequest = Object.freeze({ ...once, mayProbe: true });
 
 /**
  * Most calls are one attempt that is answered: this is made for them, and what others need besides is made when it is
@@ -85,19 +75,11 @@ class Call<T> implements PendingCall<T>, AttemptContext<T>, Alarm {
   result!: Promise<T>; // set by whoever makes it
   readonly target: TrackedService;
   readonly work: CallHandler | ((attempt: Attempt) => Promise<T> | T);
-  readonly method: string | undefined;
+  readonly rules: CallRules;
   callTrace: CallTrace | undefined;
-  readonly read: FailureClassifier;
-  readonly timeoutMs: number;
-  readonly deadlineAt: number;
-  ringsAt = Infinity;
-  readonly #options: CallOptions;
-  readonly #strategy: string;
-  readonly #retries: number;
+  readonly #key: string | undefined;
+  readonly #signal: AbortSignal | undefined;
   readonly #startedAt: number;
-  /** Of the first pick. */
-  readonly #request: PickRequest;
-  readonly #deadlineMs: number;
   #reports: AttemptReport[] | undefined;
   /** It knows those before it. */
   #latest: RunningAttempt<T> | undefined;
@@ -113,7 +95,6 @@ class Call<T> implements PendingCall<T>, AttemptContext<T>, Alarm {
   #isDone = false;
   #alarmSlot = -1;
   #hedgeAt = Infinity;
-  #hedgeAfterMs = 0;
   #isHedged = false;
   #waits = 0;
   /** Made when an attempt has failed. */
@@ -127,23 +108,29 @@ class Call<T> implements PendingCall<T>, AttemptContext<T>, Alarm {
   constructor(
     target: TrackedService,
     work: CallHandler | ((attempt: Attempt) => Promise<T> | T),
-    options: CallOptions,
-    defaults: CallDefaults,
+    rules: CallRules,
+    key: string | undefined,
+    signal: AbortSignal | undefined,
   ) {
     this.target = target;
     this.work = work;
-    this.method = options.method;
-    this.read = options.classify ?? classifyNetworkFailure;
-    this.timeoutMs = options.attemptTimeoutMs ?? defaults.attemptTimeoutMs;
-    this.#options = options;
-    this.#strategy = options.strategy ?? defaults.strategy;
-    this.#retries = options.retries ?? defaults.retries;
+    this.rules = rules;
+    this.#key = key;
+    this.#signal = signal;
     this.#startedAt = target.clock.monotonic();
-    this.#deadlineMs = options.deadlineMs ?? defaults.deadlineMs;
-    this.deadlineAt = this.#startedAt + this.#deadlineMs;
-    // Whose attempt fails must be able to try elsewhere.
-    const request = options.idempotent === true && this.#retries > 0 ? repeatable : once;
-    this.#request = options.key === undefined ? request : { ...request, key: options.key };
+  }
+
+  get deadlineAt(): number {
+    return this.#startedAt + this.rules.deadlineMs;
+  }
+
+  /** Hot path. */
+  get ringsAt(): number {
+    let at = Math.min(this.deadlineAt, this.#hedgeAt);
+    for (let attempt = this.#latest; attempt !== undefined; attempt = attempt.earlier) {
+      if (attempt.outcome === undefined) at = Math.min(at, attempt.endsAt);
+    }
+    return at;
   }
 
   run(): Promise<T> {
@@ -192,8 +179,8 @@ class Call<T> implements PendingCall<T>, AttemptContext<T>, Alarm {
     this.#reports = attempts;
     this.callTrace = {
       service: this.target.name,
-      method: this.method,
-      idempotent: this.#options.idempotent === true,
+      method: this.rules.method,
+      idempotent: this.rules.idempotent,
       attempts,
     };
     return this.callTrace;
@@ -263,9 +250,9 @@ class Call<T> implements PendingCall<T>, AttemptContext<T>, Alarm {
   }
 
   #begin(): void {
-    const { target } = this;
-    const { signal, filter } = this.#options;
-    if (this.#retries > 0) this.#context = this.#contextOfWork ?? new AsyncResource('sd:call');
+    const { target, rules } = this;
+    const signal = this.#signal;
+    if (rules.retries > 0) this.#context = this.#contextOfWork ?? new AsyncResource('sd:call');
     try {
       if (signal?.aborted === true && this.callTrace !== undefined) this.callTrace.isCancelled = true;
       signal?.throwIfAborted();
@@ -273,7 +260,7 @@ class Call<T> implements PendingCall<T>, AttemptContext<T>, Alarm {
       if (this.#breakerEntry === 0) throw new CircuitOpenError(target.name, target.breaker.retryAfterMs);
       target.enter();
       if (signal !== undefined) this.#forgetCaller = onAbort(signal, () => this.cancel(signal.reason));
-      this.#set = target.pool.set(this.#strategy, filter);
+      this.#set = target.pool.set(rules.strategy, rules.filter);
     } catch (error) {
       this.#fail(error);
       return;
@@ -354,11 +341,14 @@ class Call<T> implements PendingCall<T>, AttemptContext<T>, Alarm {
   }
 
   #pick(): Endpoint | undefined {
-    const request = this.#latest === undefined ? this.#request : { ...this.#request, tried: this.#tried };
-    const endpoint = this.#set?.pick(request);
+    const { request, strategy } = this.rules;
+    const isUsual = this.#latest === undefined && this.#key === undefined;
+    const endpoint = this.#set?.pick(
+      isUsual ? request : { ...request, key: this.#key ?? request.key, tried: this.#tried },
+    );
     if (telemetry.pick.hasSubscribers) {
       const { reason = 'direct' } = this.#set ?? {};
-      telemetry.pick.publish({ service: this.target.name, strategy: this.#strategy, endpoint, reason });
+      telemetry.pick.publish({ service: this.target.name, strategy, endpoint, reason });
     }
     return endpoint;
   }
@@ -392,20 +382,17 @@ class Call<T> implements PendingCall<T>, AttemptContext<T>, Alarm {
   }
 
   #planHedge(endpoint: Endpoint, now: number): void {
-    const { idempotent, hedge = true } = this.#options;
     const { hedging } = this.target;
-    if (idempotent !== true || !hedge || hedging === undefined || this.#retries === 0) return;
-    if (this.#isHedged) return;
+    if (!this.rules.mayHedge || hedging === undefined || this.#isHedged) return;
     const afterMs = hedging.delayMs(endpoint, now);
-    if (afterMs === 0) return;
-    this.#hedgeAfterMs = afterMs;
-    this.#hedgeAt = now + afterMs;
+    if (afterMs > 0) this.#hedgeAt = now + afterMs;
   }
 
   /** Asks another endpoint as well: the first that answers wins. */
   #hedge(late: RunningAttempt<T>): void {
     const { budget, hedging, name: service, clock } = this.target;
-    const afterMs = this.#hedgeAfterMs;
+    const now = clock.monotonic();
+    const afterMs = late.runsMs(now);
     let endpoint: Endpoint | undefined;
     try {
       endpoint = this.#pick();
@@ -417,7 +404,6 @@ class Call<T> implements PendingCall<T>, AttemptContext<T>, Alarm {
     if (telemetry.hedge.hasSubscribers) {
       telemetry.hedge.publish({ service, endpoint: late.endpoint, isGranted, afterMs });
     }
-    const now = clock.monotonic();
     this.#hedgeAt = isGranted ? Infinity : now + Math.max(afterMs, hedgeAgainMs);
     if (endpoint === undefined) return;
     if (isGranted) this.#start(endpoint, 'hedge', now);
@@ -427,11 +413,6 @@ class Call<T> implements PendingCall<T>, AttemptContext<T>, Alarm {
   /** Hot path. */
   #arm(now: number): void {
     if (this.#isDone) return;
-    let at = Math.min(this.deadlineAt, this.#hedgeAt);
-    for (let attempt = this.#latest; attempt !== undefined; attempt = attempt.earlier) {
-      if (attempt.outcome === undefined) at = Math.min(at, attempt.endsAt);
-    }
-    this.ringsAt = at;
     if (this.#alarmSlot < 0) this.#alarmSlot = this.target.alarms.set(this, now);
     else this.target.alarms.moved(this, now);
   }
@@ -482,9 +463,7 @@ class Call<T> implements PendingCall<T>, AttemptContext<T>, Alarm {
   }
 
   #retryPlan(): RetryPlan {
-    const { idempotent = false } = this.#options;
-    const { deadlineAt } = this;
-    this.#plan ??= new RetryPlan(this.target, { retries: this.#retries, idempotent, deadlineAt });
+    this.#plan ??= new RetryPlan(this.target, this.rules, this.deadlineAt);
     return this.#plan;
   }
 
@@ -528,14 +507,14 @@ class Call<T> implements PendingCall<T>, AttemptContext<T>, Alarm {
     const attempts = this.#reports ?? none;
     // Once there was an instance to ask, it is not the store that was waited for.
     const cause = this.#lastError ?? (attempts.length === 0 ? this.target.view.error : undefined);
-    return new DeadlineExceededError(this.target.name, this.#deadlineMs, attempts, cause);
+    return new DeadlineExceededError(this.target.name, this.rules.deadlineMs, attempts, cause);
   }
 
   /** What the caller gets to see for an error that ended the call. */
   #explain(error: unknown): unknown {
     const service = this.target.name;
     if (error === attemptTimedOut)
-      return new AttemptTimeoutError(service, this.timeoutMs, this.#reports ?? none);
+      return new AttemptTimeoutError(service, this.rules.attemptTimeoutMs, this.#reports ?? none);
     if (error instanceof DiscoveryError || this.#failed?.failure === undefined) return error;
     return new ConnectionError(service, this.#reports ?? none, error);
   }

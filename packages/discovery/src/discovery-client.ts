@@ -20,7 +20,8 @@ import {
 import { noOutlierRules, serviceHealth, type ServiceHealth } from '@sd/health';
 import { checkBalancing, LoadBalancerFactory, type Endpoint, type SetExplanation } from '@sd/load-balancers';
 import type { Attempt, CallHandler } from './attempt.ts';
-import { beginCall, dispatchCall, type CallDefaults, type PendingCall } from './call.ts';
+import { CallRules, type CallDefaults } from './call-rules.ts';
+import { beginCall, dispatchCall, type PendingCall } from './call.ts';
 import type { EndpointHealth } from './endpoint-health.ts';
 import { UnknownInstanceError } from './errors.ts';
 import {
@@ -53,6 +54,8 @@ export class DiscoveryClient implements AsyncDisposable {
   readonly #idleMs: number;
   readonly #clock: Clock;
   readonly #services = new Map<string, TrackedService>();
+  /** By options that cannot change: whoever calls often freezes them. */
+  readonly #rules = new WeakMap<CallOptions, CallRules>();
   readonly #leaveListeners = new Set<(endpoint: Endpoint) => void>();
   #idleTimer: Timer | undefined;
   #closed = false;
@@ -249,22 +252,38 @@ export class DiscoveryClient implements AsyncDisposable {
     attempt: (attempt: Attempt) => Promise<T> | T,
     options: CallOptions = noOptions,
   ): PendingCall<T> {
-    if (!checkedOptions.has(options)) {
-      validate('Call', callOptionsSchema, options);
-      if (Object.isFrozen(options)) checkedOptions.add(options);
-    }
+    const rules = this.rules(options);
     if (typeof attempt !== 'function') validate('Call', attemptSchema, { attempt });
-    return beginCall(this.#track(service), attempt, options, this.#defaults);
+    return beginCall(this.#track(service), attempt, rules, options.signal);
   }
 
   /**
-   * The same for clients whose requests tell of themselves by callbacks: no promise is made. `options` are not checked
-   * with each call.
+   * The same for clients whose requests tell of themselves by callbacks: no promise is made.
+   * @param rules see `rules`
+   * @param key what must stick together, for strategies that hash. Default: that of the rules
    * @throws {ConfigValidationError} the service's name is none
    * @throws {ClosedError} the client is closed
    */
-  dispatch(service: string, handler: CallHandler, options: CallOptions): Pick<PendingCall<void>, 'cancel'> {
-    return dispatchCall(this.#track(service), handler, options, this.#defaults);
+  dispatch(
+    service: string,
+    handler: CallHandler,
+    rules: CallRules,
+    key?: string,
+  ): Pick<PendingCall<void>, 'cancel'> {
+    return dispatchCall(this.#track(service), handler, rules, key);
+  }
+
+  /**
+   * Reads and checks the options of calls once for many; their `signal` is left out.
+   * @throws {ConfigValidationError} naming each wrong option
+   */
+  rules(options: CallOptions): CallRules {
+    let rules = this.#rules.get(options);
+    if (rules !== undefined) return rules;
+    validate('Call', callOptionsSchema, options);
+    rules = new CallRules(options, this.#defaults);
+    if (Object.isFrozen(options)) this.#rules.set(options, rules);
+    return rules;
   }
 
   /**
@@ -373,6 +392,3 @@ const noOptions: CallOptions = Object.freeze({});
 
 /** As it is when this is loaded: of no request. */
 const background = new AsyncResource('sd:discovery');
-
-/** Those that cannot have changed since they were checked: whoever calls often freezes them. */
-const checkedOptions = new WeakSet<CallOptions>();

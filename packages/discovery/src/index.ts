@@ -1,6 +1,7 @@
 export { CircuitOpenError } from '@sd/health';
 export { outrun, type Attempt, type CallHandler, type OpenAttempt, type StopListener } from './attempt.ts';
 export type { CallQueueOptions } from './call-queue.ts';
+export type { CallRules } from './call-rules.ts';
 export type { PendingCall } from './call.ts';
 export { DiscoveryClient } from './discovery-client.ts';
 export {

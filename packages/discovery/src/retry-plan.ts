@@ -1,5 +1,6 @@
 import { Backoff } from '@sd/core';
 import type { Endpoint } from '@sd/load-balancers';
+import type { CallRules } from './call-rules.ts';
 import type { Failure } from './failure.ts';
 import { telemetry } from './telemetry.ts';
 import type { TrackedService } from './tracked-service.ts';
@@ -7,25 +8,21 @@ import type { TrackedService } from './tracked-service.ts';
 /** Retries without a hint of the server wait `random(0, 25 ms * 2^n)`, at most 250 ms: Envoy's default. */
 const retryBackoff = { baseMs: 25, capMs: 250 };
 
-export interface RetryRules {
-  readonly retries: number;
-  readonly idempotent: boolean;
-  /** Of the clock. */
-  readonly deadlineAt: number;
-}
-
 /** Whether and when a call of which an attempt has failed is repeated. */
 export class RetryPlan {
   readonly #target: TrackedService;
-  readonly #rules: RetryRules;
+  readonly #rules: CallRules;
+  readonly #deadlineAt: number;
   readonly #backoff: Backoff;
   /** When endpoints that were tried may be asked again. */
   readonly #sparedUntil = new Map<Endpoint, number>();
   #retried = 0;
 
-  constructor(target: TrackedService, rules: RetryRules) {
+  /** @param deadlineAt of the clock */
+  constructor(target: TrackedService, rules: CallRules, deadlineAt: number) {
     this.#target = target;
     this.#rules = rules;
+    this.#deadlineAt = deadlineAt;
     this.#backoff = new Backoff({ ...retryBackoff, rng: target.rng });
   }
 
@@ -42,13 +39,13 @@ export class RetryPlan {
 
   /** Takes a retry from the budget. @returns milliseconds to wait before it; undefined if there shall be none */
   pauseMs(endpoint: Endpoint, failure: Failure): number | undefined {
-    const { retries, idempotent, deadlineAt } = this.#rules;
+    const { retries, idempotent } = this.#rules;
     if (this.#retried >= retries) return undefined;
     const nothingSent = failure.outcome === 'connect-failure';
     if (!nothingSent && !idempotent) return undefined;
     const { budget, clock, name: service } = this.#target;
     const pauseMs = this.#pauseAfter(failure);
-    if (clock.monotonic() + pauseMs >= deadlineAt) return undefined;
+    if (clock.monotonic() + pauseMs >= this.#deadlineAt) return undefined;
     const isGranted = budget.withdraw();
     if (telemetry.retry.hasSubscribers) {
       telemetry.retry.publish({ service, endpoint, outcome: failure.outcome, isGranted, pauseMs });

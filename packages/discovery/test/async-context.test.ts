@@ -49,7 +49,7 @@ describe('work runs in the context of its call:', () => {
       failed: () => undefined,
     };
 
-    request.run('mine', () => client.dispatch('orders', handler, {}));
+    request.run('mine', () => client.dispatch('orders', handler, client.rules({})));
     const refused = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
     request.run('of another', () => attempts[0]?.fail(refused));
 

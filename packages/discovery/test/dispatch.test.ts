@@ -22,7 +22,7 @@ async function startDispatch(options: CallOptions = {}) {
     (attempt) => attempts.push(attempt),
     (error) => failures.push(error),
   );
-  const call = fixture.client.dispatch('orders', handler, options);
+  const call = fixture.client.dispatch('orders', handler, fixture.client.rules(options));
   const at = (index: number): OpenAttempt => {
     const attempt = attempts[index];
     if (attempt === undefined) throw new Error(`there is no attempt ${index}`);
@@ -71,7 +71,7 @@ describe('a dispatched call', () => {
       attempt.end(reset);
     };
     for (let calls = 0; calls < 20; calls += 1) {
-      client.dispatch('orders', handlerOf(breakOff), { filter: onlyFirst });
+      client.dispatch('orders', handlerOf(breakOff), client.rules({ filter: onlyFirst }));
     }
     expect(client.endpoints('orders')?.map(({ reasons }) => reasons.passive)).toContain('unhealthy');
   });
@@ -93,7 +93,7 @@ describe('a dispatched call', () => {
       await client.call('orders', () => clock.advance(1), { idempotent: true });
     }
     const handler = handlerOf((attempt) => attempts.push(attempt));
-    client.dispatch('orders', handler, { idempotent: true });
+    client.dispatch('orders', handler, client.rules({ idempotent: true }));
     await clock.advance(200);
     expect(attempts.map(({ kind }) => kind)).toEqual(['first', 'first', 'hedge']);
     const stopped: unknown[] = [];
@@ -113,7 +113,7 @@ describe('a dispatched call', () => {
       await client.call('orders', () => clock.advance(1), { idempotent: true });
     }
     const handler = handlerOf((attempt) => attempts.push(attempt));
-    const hedged = client.dispatch('orders', handler, { idempotent: true });
+    const hedged = client.dispatch('orders', handler, client.rules({ idempotent: true }));
     await clock.advance(200);
     expect(attempts.map(({ kind }) => kind)).toEqual(['first', 'first', 'hedge']);
     at(1).onStop(() => expect(at(2).answer()).toBe(false));
@@ -136,7 +136,7 @@ describe('a dispatched call', () => {
       client.dispatch(
         'orders',
         handlerOf(() => undefined, resolve),
-        {},
+        client.rules({}),
       );
     });
     await clock.advance(100);
@@ -160,7 +160,7 @@ describe('a dispatched call', () => {
     at(0).status = 204;
     at(0).answer();
     const handler = handlerOf((attempt) => attempt.fail(new Error('a bug')));
-    client.dispatch('orders', handler, {});
+    client.dispatch('orders', handler, client.rules({}));
     await new Promise(setImmediate);
     telemetry.call.unsubscribe(onCall);
     telemetry.attempt.unsubscribe(onAttempt);

@@ -1,5 +1,5 @@
 import { isIdempotent } from '@sd/client';
-import type { CallOptions, DiscoveryClient } from '@sd/discovery';
+import type { CallRules, DiscoveryClient } from '@sd/discovery';
 import type { Dispatcher } from 'undici';
 import type { DiscoverOptions } from './options.ts';
 import { classifyUndiciFailure } from './undici-failure.ts';
@@ -10,7 +10,7 @@ export class RequestSettings {
   /** `false`: none. */
   readonly deadlineHeader: string | false;
   readonly #options: DiscoverOptions;
-  readonly #usual = new Map<string, CallOptions>();
+  readonly #usual = new Map<string, CallRules>();
 
   constructor(options: DiscoverOptions) {
     this.discovery = options.discovery;
@@ -19,33 +19,30 @@ export class RequestSettings {
   }
 
   /** Hot path. @param isOnce its body can be sent once */
-  callOptions(request: Dispatcher.DispatchOptions, isOnce: boolean): CallOptions {
-    const { method, idempotent = isIdempotent(method) } = request;
+  rulesOf(
+    { method, idempotent = isIdempotent(method), upgrade }: Dispatcher.DispatchOptions,
+    isOnce: boolean,
+  ): CallRules {
     // Two instances would each get to see somebody who connects.
-    const isRepeatable = idempotent && !isOnce && !request.upgrade;
+    const isRepeatable = idempotent && !isOnce && !upgrade;
     const name = isRepeatable ? method : `${method} once`;
     let usual = this.#usual.get(name);
     if (usual === undefined) {
       usual = this.#make(method, isRepeatable);
       if (this.#usual.size < mostUsual) this.#usual.set(name, usual);
     }
-    const key = this.#options.key?.(request);
-    return key === undefined ? usual : { ...usual, key };
+    return usual;
   }
 
-  #make(method: string, isRepeatable: boolean): CallOptions {
+  /** What must stick together. */
+  keyOf(request: Dispatcher.DispatchOptions): string | undefined {
+    return this.#options.key?.(request);
+  }
+
+  #make(method: string, idempotent: boolean): CallRules {
     const { strategy, filter, deadlineMs, attemptTimeoutMs, retries, hedge } = this.#options;
-    return {
-      strategy,
-      filter,
-      deadlineMs,
-      attemptTimeoutMs,
-      retries,
-      hedge,
-      method,
-      idempotent: isRepeatable,
-      classify: classifyUndiciFailure,
-    };
+    const limits = { strategy, filter, deadlineMs, attemptTimeoutMs, retries, hedge };
+    return this.discovery.rules({ ...limits, method, idempotent, classify: classifyUndiciFailure });
   }
 }
 

@@ -45,9 +45,9 @@ export class ServiceRequest implements CallHandler {
     try {
       this.handler.onConnect?.(this.abort, null);
       if (this.#abortReason !== undefined) throw this.#abortReason;
-      const options = settings.callOptions(this.options, this.#once !== undefined);
-      this.isRepeatable = options.idempotent === true;
-      this.#call = settings.discovery.dispatch(service, this, options);
+      const rules = settings.rulesOf(this.options, this.#once !== undefined);
+      this.isRepeatable = rules.idempotent;
+      this.#call = settings.discovery.dispatch(service, this, rules, settings.keyOf(this.options));
     } catch (error) {
       this.failed(error);
     }
