@@ -2,8 +2,9 @@ import { HttpStatusError, isServerFailure, mayBeRepeated, ServiceResponse } from
 import { outrun, type OpenAttempt } from '@sd/discovery';
 import type { Duplex } from 'node:stream';
 import { util } from 'undici';
+import { arrive, type Arrival } from './arrivals.ts';
 import { LongAnswerError } from './errors.ts';
-import type { PromptClient, PromptHandler } from './prompt-client.ts';
+import type { PromptClient } from './prompt-client.ts';
 import type { RequestHandler } from './request-handler.ts';
 import type { ServiceRequest } from './service-request.ts';
 
@@ -21,7 +22,7 @@ const dropMs = 1_000;
  * whole, if another endpoint may be asked where it breaks off. One that is no good is kept where another endpoint may have
  * a better one, and goes to the caller when that is known not to be so.
  */
-export class AttemptHandler implements RequestHandler, PromptHandler {
+export class AttemptHandler implements RequestHandler, Arrival {
   filled: PromptClient | undefined;
   /** Of an answer that is no good. */
   error: HttpStatusError | undefined;
@@ -134,10 +135,16 @@ export class AttemptHandler implements RequestHandler, PromptHandler {
   }
 
   onComplete(trailers: string[] | null): void {
-    this.filled?.ended();
-    if (this.#isAnswering) this.#end(trailers);
+    this.#trailers = trailers;
+    arrive(this);
+  }
+
+  handOn(): void {
+    this.#isComplete = true;
+    if (this.#isAnswering) this.#end();
     else if (this.#dropping !== undefined) clearTimeout(this.#dropping);
-    else if (this.#status !== 0) this.#complete(trailers);
+    else if (isServerFailure(this.#status)) this.#fail(HttpStatusError);
+    else if (this.#status !== 0 && this.#attempt.answer()) this.forward();
   }
 
   onError(error: Error): void {
@@ -162,12 +169,11 @@ export class AttemptHandler implements RequestHandler, PromptHandler {
         handler.onHeaders?.(this.#status, this.#rawHeaders, resume, this.#statusText) ?? true;
       if (this.#first !== undefined) this.#forward(this.#first);
       for (const chunk of this.#others) this.#forward(chunk);
-      if (!this.#isComplete) return;
-      if (this.#abortReason === undefined) this.#end(this.#trailers);
-      else this.onError(this.#abortReason); // undici says nothing of a request that it has done with
     } catch (error) {
-      this.onError(error instanceof Error ? error : new Error('The handler failed', { cause: error }));
+      this.#failCaller(error);
+      return;
     }
+    if (this.#isComplete) this.#end();
   }
 
   #forward(chunk: Buffer): void {
@@ -183,17 +189,23 @@ export class AttemptHandler implements RequestHandler, PromptHandler {
   }
 
   /** Hot path. The caller has its answer. */
-  #end(trailers: string[] | null): void {
+  #end(): void {
+    if (this.#abortReason !== undefined) {
+      this.onError(this.#abortReason); // undici says nothing of a request that it has done with
+      return;
+    }
     this.#attempt.end();
     this.#request.end();
-    this.#request.handler.onComplete?.(trailers);
+    try {
+      this.#request.handler.onComplete?.(this.#trailers);
+    } catch (error) {
+      this.#failCaller(error);
+    }
   }
 
-  #complete(trailers: string[] | null): void {
-    this.#trailers = trailers;
-    this.#isComplete = true;
-    if (isServerFailure(this.#status)) this.#fail(HttpStatusError);
-    else if (this.#attempt.answer()) this.forward();
+  /** Its handler has thrown. */
+  #failCaller(error: unknown): void {
+    this.onError(error instanceof Error ? error : new Error('The handler failed', { cause: error }));
   }
 
   /** Another endpoint is asked, or `forward` is called. */

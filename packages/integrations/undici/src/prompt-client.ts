@@ -21,18 +21,12 @@ export class PromptClient extends Client {
     return hasRoom;
   }
 
-  /** Hot path. There is room again, when undici has put down that the answer has ended, and before anybody hears of it. */
+  /** Hot path. An answer has ended, undici has put that down, and nobody who waited for it has heard of it. */
   ended(): void {
-    void soon.then(this.#tell);
-  }
-
-  readonly #tell = (): void => {
     if (this.closed || this.destroyed) return;
     EventEmitter.prototype.emit.call(this, 'drain', this.#origin, [this]); // its own type knows of no targets
-  };
+  }
 }
-
-const soon = Promise.resolve();
 
 /** Of a request that says when its answer has ended. */
 export interface PromptHandler {

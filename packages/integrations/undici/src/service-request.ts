@@ -70,6 +70,7 @@ export class ServiceRequest implements CallHandler {
 
   /** The caller has heard everything. It may keep `abort` for long, which is not to keep all the rest. */
   end(): void {
+    if (this.#isOver) return;
     this.#isOver = true;
     this.#call = undefined;
     this.#answering = undefined;

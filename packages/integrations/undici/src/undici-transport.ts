@@ -4,10 +4,11 @@ import { DiscoveryClient, type Attempt } from '@sd/discovery';
 import type { Readable } from 'node:stream';
 import { errors, util, type Dispatcher } from 'undici';
 import * as v from 'valibot';
+import { arrive, type Arrival } from './arrivals.ts';
 import type { DiscoveryAgentOptions } from './discovery-agent.ts';
 import { EndpointPools } from './endpoint-pools.ts';
 import { poolOptionEntries } from './options.ts';
-import type { PromptClient, PromptHandler } from './prompt-client.ts';
+import type { PromptClient } from './prompt-client.ts';
 import type { RequestHandler } from './request-handler.ts';
 import { classifyUndiciFailure } from './undici-failure.ts';
 
@@ -58,7 +59,7 @@ class UndiciTransport implements HttpTransport {
 }
 
 /** Reads an answer to its end. */
-class ExchangeHandler implements RequestHandler, PromptHandler {
+class ExchangeHandler implements RequestHandler, Arrival {
   filled: PromptClient | undefined;
   readonly #resolve: (answer: TransportAnswer<Uint8Array>) => void;
   readonly #reject: (error: Error) => void;
@@ -95,7 +96,10 @@ class ExchangeHandler implements RequestHandler, PromptHandler {
   }
 
   onComplete(): void {
-    this.filled?.ended();
+    arrive(this);
+  }
+
+  handOn(): void {
     this.#resolve({
       status: this.#status,
       headers: util.parseHeaders(this.#rawHeaders),

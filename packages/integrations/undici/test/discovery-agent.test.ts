@@ -5,7 +5,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import { createServer as createNetServer, type Socket } from 'node:net';
-import { fetch, request, setGlobalDispatcher, getGlobalDispatcher, upgrade } from 'undici';
+import { fetch, request, setGlobalDispatcher, getGlobalDispatcher, upgrade, type Dispatcher } from 'undici';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { DiscoveryAgent, InsecureInstanceError } from '../src/index.ts';
 import {
@@ -302,38 +302,71 @@ describe('a request that is cancelled', () => {
   });
 });
 
-describe('a handler that aborts when it sees the head', () => {
+describe('a handler', () => {
+  /** What it hears, in words, when it has heard of the end. */
+  function hear(
+    agent: Dispatcher,
+    method: 'GET' | 'POST',
+    on: Partial<Record<'start' | 'data' | 'end', (controller: Dispatcher.DispatchController) => void>>,
+  ): Promise<string[]> {
+    const heard: string[] = [];
+    return new Promise((resolve) => {
+      agent.dispatch(
+        { origin: 'http://orders', path: '/', method },
+        {
+          onRequestStart: () => undefined,
+          onResponseStart: (controller, status) => {
+            heard.push(String(status));
+            on.start?.(controller);
+          },
+          onResponseData: (controller) => {
+            heard.push('data');
+            on.data?.(controller);
+          },
+          onResponseEnd: (controller) => {
+            heard.push('end');
+            on.end?.(controller);
+            resolve(heard);
+          },
+          onResponseError: (_controller, error) => {
+            heard.push(error.message);
+            resolve(heard);
+          },
+        },
+      );
+    });
+  }
+
   it.each([
     ['a short answer', answering(200, 'short', { 'content-length': '5' })],
     ['a long one', answering(200, 'x'.repeat(100_000))],
     ['one that is no good', answering(503, 'busy')],
     ['a long one that is no good', answering(503, 'x'.repeat(100_000))],
-  ])('of %s hears of its error, and no more', async (_what, listener) => {
+  ])('that aborts at the head of %s hears of its error, and no more', async (_what, listener) => {
     const { agent, discovery } = await startService([listener], { retries: 0 });
-    const heard: string[] = [];
-    await new Promise<void>((resolve) => {
-      agent.dispatch(
-        { origin: 'http://orders', path: '/', method: 'GET' },
-        {
-          onRequestStart: () => undefined,
-          onResponseStart: (controller, status) => {
-            heard.push(String(status));
-            controller.abort(new Error('enough'));
-          },
-          onResponseData: () => heard.push('data'),
-          onResponseEnd: () => {
-            heard.push('end');
-            resolve();
-          },
-          onResponseError: (_controller, error) => {
-            heard.push(error.message);
-            resolve();
-          },
-        },
-      );
-    });
+    const heard = await hear(agent, 'GET', { start: (controller) => controller.abort(new Error('enough')) });
     await eventually(() => expect(discovery.endpoints('orders')).toMatchObject([{ inFlight: 0 }]));
     expect(heard.slice(1)).toEqual(['enough']);
+  });
+
+  it('that aborts when the last byte has come hears of its error, and no more', async () => {
+    const { agent, discovery } = await startService([answering(200, 'short')]);
+    const heard = await hear(agent, 'POST', {
+      data: (controller) => queueMicrotask(() => controller.abort(new Error('enough'))),
+    });
+    expect(heard).toEqual(['200', 'data', 'enough']);
+    expect(discovery.endpoints('orders')).toMatchObject([{ inFlight: 0, reasons: {} }]);
+  });
+
+  it('that throws at the end hears of that', async () => {
+    const { agent, discovery } = await startService([answering(200, 'short')]);
+    const heard = await hear(agent, 'POST', {
+      end: () => {
+        throw new Error('broken');
+      },
+    });
+    expect(heard).toEqual(['200', 'data', 'end', 'broken']);
+    expect(discovery.endpoints('orders')).toMatchObject([{ inFlight: 0, reasons: {} }]);
   });
 });
 

@@ -1,0 +1,34 @@
+import { setImmediate } from 'node:timers';
+import type { PromptHandler } from './prompt-client.ts';
+
+/** A request whose answer has come to its end. */
+export interface Arrival extends PromptHandler {
+  /** Tells who waits for it. */
+  handOn(): void;
+}
+
+/**
+ * Answers that end in one turn of the event loop are handed on together when all sockets were read: what callers do with
+ * them then runs for all of them step by step, with the code for each step still in the processor's caches, and nobody
+ * waits for it, as undici writes no request to such a connection before that either.
+ */
+export function arrive(arrival: Arrival): void {
+  if (arrived.push(arrival) === 1) setImmediate(handOn);
+}
+
+let arrived: Arrival[] = [];
+
+function handOn(): void {
+  const all = arrived;
+  arrived = [];
+  for (const { filled } of all) filled?.ended();
+  for (const arrival of all) {
+    try {
+      arrival.handOn();
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error; // it is its caller's, and the others are to have their answers
+      });
+    }
+  }
+}

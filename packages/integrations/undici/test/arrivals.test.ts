@@ -1,0 +1,62 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { arrive, type Arrival } from '../src/arrivals.ts';
+import type { PromptClient } from '../src/prompt-client.ts';
+
+/** An answer over a connection of its own, which both write down what they are told. */
+function arrivalOf(name: string, told: string[], handOn: () => void = () => undefined): Arrival {
+  const client: Pick<PromptClient, 'ended'> = { ended: () => void told.push(`${name} has room`) };
+  return {
+    filled: client as PromptClient,
+    handOn: () => {
+      told.push(name);
+      handOn();
+    },
+  };
+}
+
+describe('answers that have ended', () => {
+  it('are handed on at the end of the turn, when their connections have room again', async () => {
+    const told: string[] = [];
+    arrive(arrivalOf('a', told));
+    arrive(arrivalOf('b', told));
+    await Promise.resolve();
+    expect(told).toEqual([]);
+    await turn();
+    expect(told).toEqual(['a has room', 'b has room', 'a', 'b']);
+  });
+
+  it('meanwhile are handed on at the end of the next turn', async () => {
+    const told: string[] = [];
+    arrive(arrivalOf('a', told, () => arrive(arrivalOf('b', told))));
+    await turn();
+    expect(told).toEqual(['a has room', 'a']);
+    await turn();
+    expect(told).toEqual(['a has room', 'a', 'b has room', 'b']);
+  });
+
+  it('are handed on also where who waits for another throws', async () => {
+    const uncaught = uncaughtError();
+    const told: string[] = [];
+    const broken = new Error('broken');
+    arrive(
+      arrivalOf('a', told, () => {
+        throw broken;
+      }),
+    );
+    arrive(arrivalOf('b', told));
+    expect(await uncaught).toBe(broken);
+    expect(told).toEqual(['a has room', 'b has room', 'a', 'b']);
+  });
+});
+
+/** The next error that nobody catches, instead of a test run that fails. */
+function uncaughtError(): Promise<unknown> {
+  const usual = process.listeners('uncaughtException');
+  process.removeAllListeners('uncaughtException');
+  onTestFinished(() => {
+    process.removeAllListeners('uncaughtException');
+    for (const listener of usual) process.on('uncaughtException', listener);
+  });
+  return new Promise((resolve) => process.once('uncaughtException', resolve));
+}
