@@ -19,6 +19,8 @@ export interface Clock {
 export interface Timer {
   /** Idempotent. */
   cancel(): void;
+  /** Whether it keeps the process alive from now on. A clock may do without. */
+  keepAlive?(isKept: boolean): void;
 }
 
 export const systemClock: Clock = {
@@ -30,25 +32,32 @@ export const systemClock: Clock = {
   },
 };
 
-/** Without closures, because each call sets one. */
+/** Without closures, because it is set often. */
 class SystemTimer implements Timer {
   #handle: NodeJS.Timeout;
+  #isKept: boolean;
 
-  constructor(callback: () => void, delayMs: number, keepAlive: boolean) {
-    this.#handle =
-      delayMs > maxDelayMs ? this.#inSteps(callback, delayMs, keepAlive) : setTimeout(callback, delayMs);
-    if (!keepAlive) this.#handle.unref();
+  constructor(callback: () => void, delayMs: number, isKept: boolean) {
+    this.#isKept = isKept;
+    this.#handle = delayMs > maxDelayMs ? this.#inSteps(callback, delayMs) : setTimeout(callback, delayMs);
+    if (!isKept) this.#handle.unref();
   }
 
   cancel(): void {
     clearTimeout(this.#handle);
   }
 
-  #inSteps(callback: () => void, leftMs: number, keepAlive: boolean): NodeJS.Timeout {
+  keepAlive(isKept: boolean): void {
+    this.#isKept = isKept;
+    if (isKept) this.#handle.ref();
+    else this.#handle.unref();
+  }
+
+  #inSteps(callback: () => void, leftMs: number): NodeJS.Timeout {
     if (leftMs <= maxDelayMs) return setTimeout(callback, leftMs);
     return setTimeout(() => {
-      this.#handle = this.#inSteps(callback, leftMs - maxDelayMs, keepAlive);
-      if (!keepAlive) this.#handle.unref();
+      this.#handle = this.#inSteps(callback, leftMs - maxDelayMs);
+      if (!this.#isKept) this.#handle.unref();
     }, maxDelayMs);
   }
 }

@@ -19,7 +19,7 @@ async function outputOf(way: string): Promise<string> {
 }
 
 describe('a process', { timeout: 20_000 }, () => {
-  it.each(['background timer', 'cancelled timer', 'background sleep'])(
+  it.each(['background timer', 'cancelled timer', 'timer that is let go', 'background sleep'])(
     'does not wait for a %s',
     async (way) => {
       expect(await outputOf(way)).toBe('');
@@ -28,6 +28,7 @@ describe('a process', { timeout: 20_000 }, () => {
 
   it.each([
     ['timer that keeps alive', 'fired\n'],
+    ['timer that is kept again', 'fired\n'],
     ['sleep that keeps alive', 'slept\n'],
   ])('waits for a %s', async (way, output) => {
     expect(await outputOf(way)).toBe(output);

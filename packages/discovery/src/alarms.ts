@@ -11,7 +11,7 @@ export interface Alarm {
  * One timer for all alarms, as most are off again long before they ring: setting and cancelling a timer of its own would
  * take a call longer than all else that it does here. When the timer goes off it looks at each alarm that is set, at most
  * once a millisecond. Where it is late the process was busy, and what is waited for may lie there unread: that is read
- * first.
+ * first. It stays when all alarms are off, and keeps nothing alive: calls one after the other would set one each.
  */
 export class Alarms {
   readonly #clock: Clock;
@@ -19,6 +19,7 @@ export class Alarms {
   #timer: Timer | undefined;
   #timerAt = Infinity;
   #hasWaited = false;
+  #isClosed = false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -27,6 +28,7 @@ export class Alarms {
   /** Hot path. @returns what `off` takes */
   set(alarm: Alarm, now: number): number {
     const slot = this.#set.add(alarm);
+    if (this.#set.size === 1) this.#timer?.keepAlive?.(true); // somebody awaits each call
     this.moved(alarm, now);
     return slot;
   }
@@ -40,7 +42,19 @@ export class Alarms {
   off(slot: number): void {
     this.#set.remove(slot);
     if (this.#set.size > 0) return;
-    this.#timer?.cancel(); // it would keep the process alive
+    if (this.#timer?.keepAlive !== undefined && !this.#isClosed) this.#timer.keepAlive(false);
+    else this.#disarm();
+  }
+
+  /** Those that are set still ring. */
+  close(): void {
+    this.#isClosed = true;
+    if (this.#set.size === 0) this.#disarm();
+  }
+
+  #disarm(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
     this.#timerAt = Infinity;
     this.#hasWaited = false;
   }
@@ -48,12 +62,15 @@ export class Alarms {
   #arm(at: number, now: number): void {
     this.#timer?.cancel();
     this.#timerAt = at;
-    // Somebody awaits each call: it must end even if nothing else keeps the process alive.
     this.#timer = this.#clock.setTimer(this.#ring, at - now, { keepAlive: true });
   }
 
   readonly #ring = (): void => {
     const now = this.#clock.monotonic() + slackMs;
+    if (this.#set.size === 0) {
+      this.#disarm();
+      return;
+    }
     if (now - this.#timerAt > busyMs && !this.#hasWaited) {
       this.#hasWaited = true;
       this.#arm(now, now); // sockets are read before the next timer
@@ -71,8 +88,8 @@ export class Alarms {
   #armNext(): void {
     let next = Infinity;
     for (const { ringsAt } of this.#set) next = Math.min(next, ringsAt);
-    this.#timerAt = Infinity;
     if (next < Infinity) this.#arm(next, this.#clock.monotonic());
+    else this.#disarm();
   }
 }
 

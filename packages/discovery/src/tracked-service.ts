@@ -299,6 +299,7 @@ export class TrackedService {
 
   close(reason: Error): void {
     this.#following.close();
+    this.alarms.close();
     this.#checks?.close();
     this.#detector.close(); // also where there was none: what ends later shall not make one
     this.pool.close();

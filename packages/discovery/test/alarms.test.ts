@@ -71,6 +71,84 @@ describe('alarms', () => {
   });
 });
 
+/** Timers of the system, with whether each keeps the process alive. */
+function startOnSystem() {
+  const timers = new Set<{ isKept: boolean }>();
+  const clock = new ManualClock();
+  const alarms = new Alarms({
+    now: () => clock.now(),
+    monotonic: () => clock.monotonic(),
+    setTimer(callback, delayMs, { keepAlive = false } = {}) {
+      const state = { isKept: keepAlive };
+      timers.add(state);
+      const timer = clock.setTimer(() => {
+        timers.delete(state);
+        callback();
+      }, delayMs);
+      return {
+        cancel: () => {
+          timers.delete(state);
+          timer.cancel();
+        },
+        keepAlive: (isKept) => (state.isKept = isKept),
+      };
+    },
+  });
+  const rung: string[] = [];
+  const set = (name: string, afterMs: number): number => {
+    const alarm = {
+      ringsAt: clock.monotonic() + afterMs,
+      ring: () => {
+        rung.push(name);
+        alarm.ringsAt = Infinity;
+      },
+    };
+    return alarms.set(alarm, clock.monotonic());
+  };
+  return { clock, alarms, timers: () => [...timers], rung, set };
+}
+
+describe('the timer of alarms', () => {
+  it('stays when all are off, and keeps the process alive only while one is set', () => {
+    const { alarms, timers, set } = startOnSystem();
+    alarms.off(set('first', 10));
+    expect(timers()).toEqual([{ isKept: false }]);
+    const [timer] = timers();
+    const slot = set('second', 10);
+    expect(timers()).toEqual([{ isKept: true }]);
+    expect(timers()[0]).toBe(timer);
+    alarms.off(slot);
+    expect(timers()).toEqual([{ isKept: false }]);
+  });
+
+  it('serves the next alarm also where it was set for one that is off', async () => {
+    const { clock, alarms, rung, set } = startOnSystem();
+    alarms.off(set('first', 10));
+    await clock.advance(5);
+    set('second', 10);
+    await clock.advance(9);
+    expect(rung).toEqual([]);
+    await clock.advance(1);
+    expect(rung).toEqual(['second']);
+  });
+
+  it('is gone when it has gone off for nobody', async () => {
+    const { clock, alarms, timers, set } = startOnSystem();
+    alarms.off(set('first', 10));
+    await clock.advance(10);
+    expect(timers()).toEqual([]);
+  });
+
+  it('is gone when they are closed, with the last that is still set', () => {
+    const { alarms, timers, set } = startOnSystem();
+    const slot = set('first', 10);
+    alarms.close();
+    expect(timers()).toEqual([{ isKept: true }]);
+    alarms.off(slot);
+    expect(timers()).toEqual([]);
+  });
+});
+
 /** A process whose timers go off when it has time for them. */
 function busyProcess() {
   let now = 0;

@@ -7,6 +7,12 @@ if (way === 'cancelled timer') systemClock.setTimer(() => undefined, 60_000, { k
 if (way === 'timer that keeps alive') {
   systemClock.setTimer(() => console.log('fired'), 100, { keepAlive: true });
 }
+if (way === 'timer that is let go') {
+  systemClock.setTimer(() => console.log('fired'), 60_000, { keepAlive: true }).keepAlive?.(false);
+}
+if (way === 'timer that is kept again') {
+  systemClock.setTimer(() => console.log('fired'), 100).keepAlive?.(true);
+}
 if (way === 'background sleep') void sleep(systemClock, 60_000).then(() => console.log('slept'));
 if (way === 'sleep that keeps alive') {
   await sleep(systemClock, 100, { keepAlive: true });
