@@ -21,14 +21,25 @@ let arrived: Arrival[] = [];
 function handOn(): void {
   const all = arrived;
   arrived = [];
-  for (const { filled } of all) filled?.ended();
+  for (const { filled } of all) {
+    try {
+      filled?.ended(); // who waited for a connection may hear that it gets none
+    } catch (error) {
+      rethrow(error);
+    }
+  }
   for (const arrival of all) {
     try {
       arrival.handOn();
     } catch (error) {
-      queueMicrotask(() => {
-        throw error; // it is its caller's, and the others are to have their answers
-      });
+      rethrow(error);
     }
   }
+}
+
+/** It is of one caller, and the others are to have their answers. */
+function rethrow(error: unknown): void {
+  queueMicrotask(() => {
+    throw error;
+  });
 }
