@@ -115,7 +115,7 @@ export interface HedgeEvent {
   readonly endpoint: Endpoint;
   /** False: the budget allowed none, or there is no other endpoint. */
   readonly isGranted: boolean;
-  /** How late, in milliseconds. */
+  /** How long it has been under way, in milliseconds. */
   readonly afterMs: number;
 }
 
