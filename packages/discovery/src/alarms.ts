@@ -11,7 +11,7 @@ export interface Alarm {
  * One timer for all alarms, as most are off again long before they ring: setting and cancelling a timer of its own would
  * take a call longer than all else that it does here. When the timer goes off it looks at each alarm that is set, at most
  * once a millisecond. Where it is late the process was busy, and what is waited for may lie there unread: that is read
- * first. It stays when all alarms are off, and keeps nothing alive: calls one after the other would set one each.
+ * first. The timer stays when all alarms are off, and keeps nothing alive: calls one after the other would set one each.
  */
 export class Alarms {
   readonly #clock: Clock;

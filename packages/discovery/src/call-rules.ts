@@ -12,7 +12,7 @@ export interface CallDefaults {
 
 /**
  * What calls go by: their options, and the client's defaults where these say nothing. Read once, as many calls as you like
- * may have the same.
+ * may have the same. Names, units and defaults are those of `CallOptions`.
  */
 export class CallRules {
   readonly strategy: string;
@@ -20,6 +20,7 @@ export class CallRules {
   readonly method: string | undefined;
   readonly idempotent: boolean;
   readonly retries: number;
+  /** Whether a second endpoint may be asked when the first is late. */
   readonly mayHedge: boolean;
   readonly deadlineMs: number;
   readonly attemptTimeoutMs: number;

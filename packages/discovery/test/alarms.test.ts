@@ -71,8 +71,8 @@ describe('alarms', () => {
   });
 });
 
-/** Timers of the system, with whether each keeps the process alive. */
-function startOnSystem() {
+/** Alarms on timers that can be let go, as those of the system can, with whether each keeps the process alive. */
+function startKept() {
   const timers = new Set<{ isKept: boolean }>();
   const clock = new ManualClock();
   const alarms = new Alarms({
@@ -110,7 +110,7 @@ function startOnSystem() {
 
 describe('the timer of alarms', () => {
   it('stays when all are off, and keeps the process alive only while one is set', () => {
-    const { alarms, timers, set } = startOnSystem();
+    const { alarms, timers, set } = startKept();
     alarms.off(set('first', 10));
     expect(timers()).toEqual([{ isKept: false }]);
     const [timer] = timers();
@@ -122,7 +122,7 @@ describe('the timer of alarms', () => {
   });
 
   it('serves the next alarm also where it was set for one that is off', async () => {
-    const { clock, alarms, rung, set } = startOnSystem();
+    const { clock, alarms, rung, set } = startKept();
     alarms.off(set('first', 10));
     await clock.advance(5);
     set('second', 10);
@@ -133,14 +133,14 @@ describe('the timer of alarms', () => {
   });
 
   it('is gone when it has gone off for nobody', async () => {
-    const { clock, alarms, timers, set } = startOnSystem();
+    const { clock, alarms, timers, set } = startKept();
     alarms.off(set('first', 10));
     await clock.advance(10);
     expect(timers()).toEqual([]);
   });
 
   it('is gone when they are closed, with the last that is still set', () => {
-    const { alarms, timers, set } = startOnSystem();
+    const { alarms, timers, set } = startKept();
     const slot = set('first', 10);
     alarms.close();
     expect(timers()).toEqual([{ isKept: true }]);

@@ -9,8 +9,8 @@ export interface Arrival extends PromptHandler {
 
 /**
  * Answers that end in one turn of the event loop are handed on together when all sockets were read: what callers do with
- * them then runs for all of them step by step, with the code for each step still in the processor's caches, and nobody
- * waits for it, as undici writes no request to such a connection before that either.
+ * them then runs for all of them step by step, with the code for each step still in the processor's caches. A request that
+ * follows over the same connection is written a turn later for it, as undici lets a turn pass before it uses one again.
  */
 export function arrive(arrival: Arrival): void {
   if (arrived.push(arrival) === 1) setImmediate(handOn);
@@ -21,25 +21,19 @@ let arrived: Arrival[] = [];
 function handOn(): void {
   const all = arrived;
   arrived = [];
-  for (const { filled } of all) {
-    try {
-      filled?.ended(); // who waited for a connection may hear that it gets none
-    } catch (error) {
-      rethrow(error);
-    }
-  }
-  for (const arrival of all) {
-    try {
-      arrival.handOn();
-    } catch (error) {
-      rethrow(error);
-    }
-  }
+  each(all, ({ filled }) => filled?.ended()); // who waits for a connection may hear that it gets none
+  each(all, (arrival) => arrival.handOn());
 }
 
-/** It is of one caller, and the others are to have their answers. */
-function rethrow(error: unknown): void {
-  queueMicrotask(() => {
-    throw error;
-  });
+/** What one caller throws is thrown to nobody, as the others are to have their answers. */
+function each(arrivals: readonly Arrival[], tell: (arrival: Arrival) => void): void {
+  for (const arrival of arrivals) {
+    try {
+      tell(arrival);
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
+  }
 }

@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import { Client, type Dispatcher } from 'undici';
 
 /**
- * A connection of a `Pool`, which may have its next request as soon as an answer has ended. By itself undici says so in the
+ * A connection of a `Pool`, which may have its next request as soon as an answer is handed on. By itself undici says so in the
  * next turn of the event loop, and until then whoever asks again has another connection opened: half of them stand idle,
  * each with a timer that is set and taken back. What undici does before it writes to a connection again is as ever.
  */
